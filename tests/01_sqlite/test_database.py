@@ -1,0 +1,274 @@
+"""Steps 1.1 to 1.5: the file, its connections, the sessions, the tables, and the dependency that closes."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from workshop.checks import Apps, step
+
+POOL = 15  # connections that an engine's pool lends at most, unless told otherwise
+
+
+# Step 1.1
+
+
+def write_a_note(database: Any) -> None:
+    """Write a table through your engine."""
+    from sqlalchemy import text
+
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE notes (name TEXT)"))
+        connection.execute(text("INSERT INTO notes VALUES ('kept')"))
+
+
+@step("1.1")
+def test_the_database_is_a_file(apps: Apps) -> None:
+    """What the engine writes is in blog.db, beside database.py."""
+    apps.probe(write_a_note, "database")
+    apps.same_rows(
+        "SELECT name FROM sqlite_master WHERE name = 'notes'",
+        why="Your engine wrote a table named notes, but it isn't in blog.db beside database.py. "
+        "Where does the engine's URL lead?",
+    )
+
+
+@step("1.1")
+def test_the_file_is_found_from_another_folder(apps: Apps) -> None:
+    """The app uses the same file when it is started from another folder."""
+    apps.start(cwd="elsewhere")
+    apps.probe(write_a_note, "database")
+    apps.same_rows(
+        "SELECT name FROM sqlite_master WHERE name = 'notes'",
+        why="Started from another folder, the app wrote to another file. A relative path begins where "
+        "the app is started. Build the path from __file__ instead.",
+    )
+
+
+# Step 1.2
+
+
+def store_orphans(database: Any) -> list[str]:
+    """Store a row with a dangling foreign key, on three connections at once."""
+    from contextlib import ExitStack
+
+    from sqlalchemy import text
+    from sqlalchemy.exc import IntegrityError
+
+    with database.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE parents (id INTEGER PRIMARY KEY)"))
+        connection.execute(text("CREATE TABLE children (parent_id INTEGER REFERENCES parents)"))
+    results = []
+    with ExitStack() as stack:
+        for connection in [stack.enter_context(database.engine.connect()) for _ in range(3)]:
+            try:
+                connection.execute(text("INSERT INTO children VALUES (99)"))
+                results.append("stored")
+            except IntegrityError:
+                results.append("refused")
+            connection.rollback()
+    return results
+
+
+def ask_busy_timeout(database: Any) -> list[int]:
+    """Ask three connections at once: PRAGMA busy_timeout."""
+    from contextlib import ExitStack
+
+    from sqlalchemy import text
+
+    with ExitStack() as stack:
+        connections = [stack.enter_context(database.engine.connect()) for _ in range(3)]
+        return [connection.scalar(text("PRAGMA busy_timeout")) for connection in connections]
+
+
+@step("1.2")
+def test_every_connection_enforces_foreign_keys(apps: Apps) -> None:
+    """Every connection of the engine refuses a row whose foreign key leads nowhere."""
+    results = apps.probe(store_orphans, "database", compare=False)
+    apps.expect(
+        results.yours == results.expected,
+        "Three connections at once store a row with a dangling foreign key",
+        expected=", ".join(results.expected),
+        yours=", ".join(results.yours),
+        why="SQLite enforces foreign keys only on connections that have run PRAGMA foreign_keys = ON. "
+        "Send it on each new connection: the engine's connect event.",
+    )
+
+
+@step("1.2")
+def test_every_connection_waits_for_a_lock(apps: Apps) -> None:
+    """Every connection of the engine waits up to ten seconds for a lock."""
+    times = apps.probe(ask_busy_timeout, "database", compare=False)
+    apps.expect(
+        times.yours == times.expected,
+        "PRAGMA busy_timeout, asked on three connections at once",
+        expected=", ".join(map(str, times.expected)),
+        yours=", ".join(map(str, times.yours)),
+        why="busy_timeout counts milliseconds and belongs to each connection. Python's own is 5000.",
+    )
+
+
+# Step 1.3
+
+
+def name_the_tables(database: Any, models: Any) -> list[str]:
+    """Look for users and posts in Base.metadata.tables."""
+    return [table for table in ("users", "posts") if table in database.Base.metadata.tables]
+
+
+def add_then_count(database: Any, models: Any) -> int:
+    """Add a user to a session of SessionLocal and count the users in it, before any commit."""
+    from sqlalchemy import func, select
+
+    database.Base.metadata.create_all(database.engine)
+    with database.SessionLocal() as session:
+        session.add(models.User(username="ann"))
+        count: int = session.scalar(select(func.count()).select_from(models.User))
+        return count
+
+
+@step("1.3")
+def test_base_knows_the_tables(apps: Apps) -> None:
+    """Base.metadata knows the tables of the models that inherit from Base."""
+    apps.probe(
+        name_the_tables,
+        "database",
+        "models",
+        why="Base must inherit from DeclarativeBase, and the models from that Base.",
+    )
+
+
+@step("1.3")
+def test_a_session_reaches_the_database(apps: Apps) -> None:
+    """GET /health answers, because its session is bound to the engine."""
+    apps.get("/health", why="A session asks the engine that its sessionmaker was given.")
+
+
+@step("1.3")
+def test_a_session_sees_what_was_added(apps: Apps) -> None:
+    """A query in a session sees what was added to that session before."""
+    count = apps.probe(add_then_count, "database", "models", compare=False)
+    apps.expect(
+        count.yours == count.expected,
+        "A session adds a user, then counts the users, before any commit",
+        expected=f"{count.expected} user",
+        yours=f"{count.yours} users",
+        why="With autoflush=False a session doesn't send what was added before it asks. "
+        "Leave autoflush as it is: on.",
+    )
+
+
+# Step 1.4
+
+
+@step("1.4")
+def test_the_tables_are_made_at_start(apps: Apps) -> None:
+    """The tables users and posts are made when the server starts, not when main.py is imported."""
+    apps.start(lifespan=False)
+    apps.get("/health")  # opens the database
+    apps.same_rows(
+        "SELECT name FROM sqlite_master WHERE type = 'table'",
+        why="Your tables were made while main.py was imported. Tests and tools import it too, and they "
+        "must not need a database for that. Make them in lifespan.",
+    )
+    apps.start()
+    apps.get("/health")
+    apps.same_schema(
+        "users",
+        "posts",
+        parts=["nullable", "primary key", "unique", "foreign keys"],
+        why="create_all makes the tables of the models that have been imported. Call it in the start-up "
+        "half of lifespan: above its yield.",
+    )
+
+
+@step("1.4")
+def test_the_root_tells_that_tables_exist(apps: Apps) -> None:
+    """GET / answers "Database tables created!"."""
+    apps.get("/")
+
+
+# Step 1.5
+
+
+def keep_every_session() -> None:
+    """Hold on to every session, so that none is closed by luck (the garbage collector)."""
+    from sqlalchemy import event
+    from sqlalchemy.orm import Session
+
+    kept: list[Any] = []
+    event.listen(Session, "after_begin", lambda session, *_: kept.append(session))
+
+
+def add_failing_routes(app: Any, database: Any) -> None:
+    """Add two routes that use get_db and fail."""
+    from fastapi import Depends, HTTPException
+    from sqlalchemy import text
+
+    given = Depends(database.get_db)
+
+    def answer_404(session: Any = given) -> None:
+        session.execute(text("SELECT 1"))
+        raise HTTPException(404)
+
+    def crash(session: Any = given) -> None:
+        session.execute(text("SELECT 1"))
+        raise RuntimeError("a route crashed, as the check wants it to")
+
+    app.add_api_route("/check/404", answer_404)
+    app.add_api_route("/check/500", crash)
+
+
+def add_meeting_route(app: Any, database: Any) -> None:
+    """Add a route that uses get_db and answers when two requests are in it."""
+    import threading
+
+    from fastapi import Depends
+
+    meeting = threading.Barrier(2)
+    given = Depends(database.get_db)
+
+    def meet(session: Any = given) -> int:
+        meeting.wait(4)
+        return id(session)
+
+    app.add_api_route("/check/meet", meet)
+
+
+def exhaust(apps: Apps, path: str, what: str, **keywords: Any) -> None:
+    """Send one request more than the pool has connections; each must be answered as the reference does."""
+    for number in range(1, POOL + 2):
+        apps.get(
+            path,
+            timeout=3,
+            why=f"This was request {number} of {POOL + 1}, one after another. {what} The pool lends {POOL} "
+            "connections, and a session gives its own back when it is closed.",
+            **keywords,
+        )
+
+
+@step("1.5")
+def test_each_request_has_its_own_session(apps: Apps) -> None:
+    """Each request has a session of its own, which is closed after the answer."""
+    apps.probe(add_meeting_route, "app", "database")
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(apps.yours.get, ["/check/meet"] * 2))
+    statuses = [answer.status for answer in answers]
+    one, other = (answer.body for answer in answers)
+    apps.expect(
+        statuses == [200, 200] and one != other,
+        "Two requests at the same time, each with Depends(get_db)",
+        expected="two sessions",
+        yours="one session for both" if one == other else f"answers {statuses}",
+        why="What one request adds or rolls back, the other would add or roll back too. "
+        "Make the session inside get_db.",
+    )
+    apps.probe(keep_every_session)
+    exhaust(apps, "/health", "Each used a session of get_db and went well.")
+
+
+@step("1.5")
+def test_a_session_is_closed_after_an_error(apps: Apps) -> None:
+    """A session is closed as well when the route raises a 404 or crashes."""
+    apps.probe(keep_every_session)
+    apps.probe(add_failing_routes, "app", "database")
+    exhaust(apps, "/check/404", "Each used a session of get_db, then raised HTTPException(404).")
+    exhaust(apps, "/check/500", "Each used a session of get_db, then raised RuntimeError.")

@@ -1,0 +1,186 @@
+"""Steps 1.6 to 1.8: routes that write to the database, read it, and let it refuse."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from workshop.checks import Apps, step
+
+# Step 1.6
+
+
+@step("1.6")
+def test_a_user_is_stored(apps: Apps) -> None:
+    """POST /users stores a user and answers 201 with it."""
+    apps.post("/users", json={"username": "ann"})
+    apps.same_rows(
+        "SELECT username FROM users",
+        why="The answer was sent, but the row isn't in the database. Only commit writes for good; "
+        "add and flush are undone when the session is closed.",
+    )
+
+
+@step("1.6")
+def test_all_users_are_listed(apps: Apps) -> None:
+    """GET /users lists every user in the database, also those that another program stored."""
+    apps.get("/users")
+    apps.post("/users", json={"username": "ann"})
+    apps.sql("INSERT INTO users (username) VALUES ('bea')")
+    apps.get("/users", why="ann came through POST /users, bea was stored by another program.")
+
+
+@step("1.6")
+def test_users_survive_a_restart(apps: Apps) -> None:
+    """Users are still there when the server has been restarted."""
+    apps.post("/users", json={"username": "ann"})
+    apps.restart()
+    apps.get("/users", why="ann was stored, then the server was restarted.")
+
+
+# Step 1.7
+
+
+def let_inserts_meet(table: str) -> None:
+    """Hold each INSERT until a second request is about to send one too."""
+    import threading
+    from contextlib import suppress
+
+    from sqlalchemy import Engine, event
+
+    meeting = threading.Barrier(2)
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def wait_for_the_other(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.upper().startswith("INSERT INTO " + table):
+            with suppress(threading.BrokenBarrierError):  # the other one doesn't come: they take turns
+                meeting.wait(2)
+
+
+@step("1.7")
+def test_one_user_is_found(apps: Apps) -> None:
+    """GET /users/{user_id} finds a user by id, and answers 404 when there is none."""
+    apps.sql("INSERT INTO users (id, username) VALUES (7, 'gus')")
+    apps.get("/users/7", why="gus has the id 7, and is the only user.")
+    apps.get("/users/8", why="There is no user 8.")
+
+
+@step("1.7")
+def test_a_name_is_taken_once(apps: Apps) -> None:
+    """POST /users answers 409 for a taken name, and the next request works."""
+    apps.post("/users", json={"username": "ann"})
+    apps.post(
+        "/users",
+        json={"username": "ann"},
+        why="ann is taken. The commit raises IntegrityError, because username is UNIQUE.",
+    )
+    apps.sql("INSERT INTO users (username) VALUES ('bea')")
+    apps.post("/users", json={"username": "bea"}, why="bea was stored by another program, so it is taken.")
+    apps.post("/users", json={"username": "cleo"}, why="cleo is free. The request before was refused.")
+    apps.get("/users")
+
+
+@step("1.7")
+def test_two_requests_at_once_get_one_name(apps: Apps) -> None:
+    """When two requests want the same name at once, one gets 201 and the other 409."""
+    apps.yours.probe(let_inserts_meet, table="USERS")
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: apps.yours.post("/users", json={"username": "ann"}), range(2)))
+    statuses = sorted(answer.status for answer in answers)
+    apps.expect(
+        statuses == [201, 409],
+        'Two requests at once: POST /users {"username": "ann"}',
+        expected="201 and 409",
+        yours=" and ".join(map(str, statuses)),
+        why="Both asked before either had written, and the database refused the second INSERT. "
+        "Looking first can't prevent that: catch IntegrityError around the commit.",
+    )
+
+
+# Step 1.8
+
+
+def delete_owners_before_posts() -> None:
+    """Delete all users at the last moment, when a post is about to be inserted."""
+    from sqlalchemy import Engine, event
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def delete_owners(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.upper().startswith("INSERT INTO POSTS"):
+            connection.exec_driver_sql("DELETE FROM users")
+
+
+def count_lent_connections(app: Any, database: Any) -> None:
+    """Count the connections that are lent and not yet given back."""
+    import threading
+
+    from sqlalchemy import event
+
+    app.state.lent, app.state.changed = 0, threading.Condition()
+
+    def change(by: int) -> None:
+        with app.state.changed:
+            app.state.lent += by
+            app.state.changed.notify_all()
+
+    event.listen(database.engine, "checkout", lambda *_: change(1))
+    event.listen(database.engine, "checkin", lambda *_: change(-1))
+
+
+def wait_until_given_back(app: Any) -> int:
+    """Wait until all lent connections are given back, three seconds at most; tell how many are not."""
+    with app.state.changed:
+        app.state.changed.wait_for(lambda: app.state.lent <= 0, 3)
+        left: int = app.state.lent
+        return left
+
+
+@step("1.8")
+def test_a_post_is_stored(apps: Apps) -> None:
+    """POST /posts stores a post and answers 201 with it, and GET /posts lists all posts."""
+    ann = apps.post("/users", json={"username": "ann"})
+    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]})
+    apps.same_rows("SELECT title, owner_id FROM posts", why="Only commit writes for good.")
+    apps.sql("INSERT INTO posts (title, owner_id) VALUES ('Again', :owner)", owner=ann["id"])
+    apps.get("/posts", why="Hello came through POST /posts, Again was stored by another program.")
+
+
+@step("1.8")
+def test_a_post_needs_an_owner(apps: Apps) -> None:
+    """POST /posts answers 409 when the owner doesn't exist, or no longer, and stores nothing."""
+    ann = apps.post("/users", json={"username": "ann"})
+    apps.post(
+        "/posts",
+        json={"title": "Lost", "owner_id": 99},
+        why="There is no user 99. The commit raises IntegrityError, because owner_id is a foreign key.",
+    )
+    apps.same_rows("SELECT title FROM posts", why="A refused post isn't stored.")
+    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why="The request before was refused.")
+    apps.sql("DELETE FROM posts")
+    apps.probe(delete_owners_before_posts)
+    apps.post(
+        "/posts",
+        json={"title": "Late", "owner_id": ann["id"]},
+        why="The owner was deleted right before your INSERT. Looking first can't prevent that: "
+        "catch IntegrityError around the commit.",
+    )
+
+
+@step("1.8")
+def test_routes_give_connections_back(apps: Apps) -> None:
+    """Every request of the blog gives its connection back, whatever its answer."""
+    apps.probe(count_lent_connections, "app", "database")
+    ann = apps.post("/users", json={"username": "ann"})
+    apps.post("/users", json={"username": "ann"})
+    apps.get("/users")
+    apps.get("/users/{}", ann["id"])
+    apps.get("/users/99")
+    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]})
+    apps.post("/posts", json={"title": "Lost", "owner_id": 99})
+    apps.get("/posts")
+    left = apps.probe(wait_until_given_back, "app", compare=False)
+    apps.expect(
+        left.yours == 0,
+        "One request of each kind, then the connections that were not given back",
+        expected="0",
+        yours=str(left.yours),
+        why="Take the session from get_db, as a parameter: session: SessionDep.",
+    )

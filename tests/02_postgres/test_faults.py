@@ -1,0 +1,193 @@
+"""Steps 2.4, 2.6 and 2.7: a server that restarts, a URL that is wrong, a database that is away."""
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+
+from workshop.apps import Refusal
+from workshop.checks import App, Apps, step
+
+TOGETHER = 4  # requests at once, so that the pool holds as many connections
+
+
+# Step 2.4
+
+
+def end_connections(app: App) -> None:
+    """End every connection of the app, as a restart of the server would."""
+    app.sql(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+
+
+WHY_PING = (
+    "The pool keeps connections open between requests, and a restart of the server kills them all. "
+    "The engine can ask each one whether it lives before it lends it: pool_pre_ping."
+)
+
+
+@step("2.4", databases=["postgresql"])
+def test_requests_survive_a_restart(apps: Apps) -> None:
+    """After the server has ended the app's connection, the next request works."""
+    ann = apps.post("/users", json={"username": "Ann"})
+    end_connections(apps.yours)
+    apps.get("/users", why=WHY_PING)
+    end_connections(apps.yours)
+    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why=WHY_PING)
+    apps.get("/posts")
+
+
+@step("2.4", databases=["postgresql"])
+def test_a_full_pool_survives_a_restart(apps: Apps) -> None:
+    """After the server has ended several connections in the pool, all requests work."""
+    apps.post("/users", json={"username": "Ann"})
+    with ThreadPoolExecutor(TOGETHER) as threads:
+        with apps.yours.engine.begin() as connection:
+            connection.execute(text("LOCK TABLE users"))
+            for _ in range(TOGETHER):
+                threads.submit(apps.yours.get, "/users")
+            wait_for_requests(connection)
+    end_connections(apps.yours)
+    with ThreadPoolExecutor(TOGETHER) as threads:
+        statuses = [answer.status for answer in threads.map(apps.yours.get, ["/users"] * 2 * TOGETHER)]
+    apps.expect(
+        set(statuses) == {200},
+        f"GET /users, {len(statuses)} times, after {TOGETHER} connections in the pool have died",
+        expected="200 each time",
+        yours=", ".join(map(str, statuses)),
+        why=WHY_PING,
+    )
+
+
+def wait_for_requests(connection: Connection) -> None:
+    """Wait until the requests stand before the locked table, each with a connection of its own."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'users'::regclass AND NOT granted")
+    until = time.monotonic() + 2
+    while time.monotonic() < until and connection.scalar(waiting) < TOGETHER:
+        pass
+
+
+# Step 2.6
+
+
+@step("2.6", databases=["sqlite"])
+def test_a_text_that_is_no_url(apps: Apps) -> None:
+    """A text that is no URL stops the app, with an error that names DATABASE_URL."""
+    for value in ("blogdb", "postgresql:/bloguser:s3cret@localhost/blogdb", "postgresql://bloguser:s3cret@localhost:port/blogdb"):
+        refusal = apps.yours.fails_to_start({"DATABASE_URL": value})
+        expect_clear(apps, refusal, f"DATABASE_URL={value}")
+
+
+@step("2.6", databases=["sqlite"])
+def test_another_kind_of_database(apps: Apps) -> None:
+    """A URL of another kind of database stops the app, with an error that names DATABASE_URL."""
+    value = "mysql://bloguser:s3cret@localhost/blogdb"
+    expect_clear(apps, apps.yours.fails_to_start({"DATABASE_URL": value}), f"DATABASE_URL={value}")
+
+
+@step("2.6", databases=["sqlite"])
+def test_a_file_that_cannot_be_opened(apps: Apps) -> None:
+    """A SQLite file in a folder that doesn't exist stops the app, with an error that names DATABASE_URL."""
+    value = "sqlite:///no_such_folder/blog.db"
+    expect_clear(apps, apps.yours.fails_to_start({"DATABASE_URL": value}), f"DATABASE_URL={value}")
+
+
+@step("2.6", databases=["postgresql"])
+def test_a_server_that_is_not_there(apps: Apps) -> None:
+    """A server or a database that isn't there stops the app, with an error that names DATABASE_URL."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]  # closed again, so nobody listens there
+    value = f"postgresql://bloguser:s3cret@127.0.0.1:{port}/blogdb"
+    expect_clear(apps, apps.yours.fails_to_start({"DATABASE_URL": value}), f"DATABASE_URL={value}")
+    nowhere = apps.yours.url.set(database=f"{apps.yours.prefix}nowhere")
+    refusal = apps.yours.fails_to_start({"DATABASE_URL": nowhere.render_as_string(hide_password=False)})
+    expect_clear(apps, refusal, "DATABASE_URL names a database that the server doesn't have")
+
+
+def expect_clear(apps: Apps, refusal: Refusal, asked: str) -> None:
+    """Fail the check unless the app's last words name DATABASE_URL and keep the password."""
+    printed = [line for line in refusal.output.splitlines() if not line.startswith((" ", "INFO:"))]
+    told = refusal.message.splitlines() or [""]
+    apps.expect(
+        "DATABASE_URL" in "\n".join([*told, *printed]),
+        f"Starting the app with {asked}",
+        expected="an error that names DATABASE_URL",
+        yours=told[0],
+        why="The reader of this error wants to know what to mend. Catch it, and raise one of your own that says it.",
+    )
+    apps.expect(
+        "s3cret" not in refusal.message + refusal.output,
+        f"Starting the app with {asked}",
+        expected="an error without the password",
+        yours="the password s3cret is shown",
+        why="The text of DATABASE_URL may hold a password. Say what is wrong with it without repeating it.",
+    )
+
+
+# Step 2.7
+
+
+@contextmanager
+def database_away(apps: Apps) -> Iterator[None]:
+    """Let nobody into the learner's database, as if its server were down. The reference's own stays."""
+    name = apps.yours.url.database
+    apps.reference.sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    try:
+        apps.reference.sql(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name", name=name
+        )
+        yield
+    finally:
+        apps.reference.sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+@step("2.7", databases=["postgresql"])
+def test_routes_answer_503_while_the_database_is_away(apps: Apps) -> None:
+    """While the database is away, every route that needs it answers 503, and works again afterwards."""
+    ann = apps.post("/users", json={"username": "Ann"})
+    post = {"title": "Hello", "owner_id": ann["id"].yours}
+    why = (
+        "503 says: not your fault, try again later. One handler for OperationalError serves every route: "
+        "@app.exception_handler(OperationalError)."
+    )
+    with database_away(apps):
+        requests = [
+            ("GET", "/health", None),
+            ("GET", "/users", None),
+            ("GET", "/users/1", None),
+            ("GET", "/posts", None),
+            ("POST", "/users", {"username": "Bob"}),
+            ("POST", "/posts", post),
+        ]
+        for method, path, json in requests:
+            answer = apps.yours.request(method, path, json=json)
+            expect_status(apps, 503, answer.status, answer.error, f"{method} {path}, while the database is away", why)
+        answer = apps.yours.get("/")
+        expect_status(apps, 200, answer.status, answer.error, "GET /, while the database is away", "It needs no database.")
+    back = "The database is back: the app works again, without a restart."
+    apps.get("/users", why=back)
+    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why=back)
+    apps.get("/health", why=back)
+
+
+@step("2.7")
+def test_other_faults_are_no_503(apps: Apps) -> None:
+    """Only an absent database is a 503: other faults keep their status."""
+    why = "503 means that the database is away. Any other fault keeps its own status: catch OperationalError alone."
+    apps.post("/users", json={"username": "Ann"}, why=why)
+    apps.post("/users", json={"username": "Ann"}, why=why)
+    apps.get("/users/987654", why=why)
+    if apps.database == "postgresql":
+        apps.yours.sql("DROP TABLE posts")
+        answer = apps.yours.get("/posts")
+        expect_status(apps, 500, answer.status, answer.error, "GET /posts, after somebody dropped the table", why)
+
+
+def expect_status(apps: Apps, expected: int, status: int, error: str, asked: str, why: str) -> None:
+    """Fail the check unless the app answered with that status."""
+    apps.expect(status == expected, asked, expected=expected, yours=f"{status}  {error}".strip(), why=why)

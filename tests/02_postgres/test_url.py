@@ -1,0 +1,181 @@
+"""Steps 2.1 and 2.2: where the URL comes from, and what the app makes of it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+from sqlalchemy import URL
+
+from workshop.checks import App, Apps, step
+from workshop.verdicts import Failure
+
+ENV_FILE = """\
+# What differs on this machine
+GREETING=hello
+
+DATABASE_URL="sqlite:///from_file.db"
+"""
+
+
+@contextmanager
+def explained(why: str) -> Iterator[None]:
+    """Tell the learner `why` if the app fails in the block."""
+    try:
+        yield
+    except Failure as failure:
+        raise Failure(replace(failure.finding, why=why)) from None
+
+
+# Step 2.1
+
+
+def files_with(name: str, app: App) -> list[str]:
+    """The SQLite files in and below the app's folder that hold a user of that name."""
+    return [
+        file.relative_to(app.folder).as_posix()
+        for file in sorted(app.folder.rglob("*.db"))
+        if name in usernames(str(file))
+    ]
+
+
+def usernames(file: str) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        try:
+            return [name for (name,) in connection.execute("SELECT username FROM users")]
+        except sqlite3.OperationalError:
+            return []
+
+
+def expect_stored(apps: Apps, name: str, file: str, setting: str, why: str) -> None:
+    """POST a user, and look which file she is in."""
+    apps.post("/users", json={"username": name})
+    found = files_with(name, apps.yours)
+    apps.expect(
+        found == [file],
+        f"POST /users, with {setting}",
+        expected=f"the user is stored in {file}",
+        yours=f"the user is stored in {', '.join(found) or 'no file below your folder'}",
+        why=why,
+    )
+
+
+@step("2.1", databases=["sqlite"])
+def test_the_environment_names_the_database(apps: Apps) -> None:
+    """The app works on the database that the variable DATABASE_URL names."""
+    apps.start({"DATABASE_URL": "sqlite:///from_environment.db"})
+    expect_stored(
+        apps,
+        "Ann",
+        "from_environment.db",
+        "DATABASE_URL=sqlite:///from_environment.db",
+        why="The app hasn't used the variable DATABASE_URL. Which URL does create_engine get in database.py?",
+    )
+
+
+@step("2.1", databases=["sqlite"])
+def test_a_file_names_the_database(apps: Apps) -> None:
+    """A .env file in the app's folder names the database, wherever the app is started."""
+    why = (
+        "The app is started from another folder, and DATABASE_URL stands in .env only, among lines for other "
+        "programs. Build the path of .env from FOLDER, and ignore what else stands in it."
+    )
+    with explained(why):
+        apps.start({"DATABASE_URL": None}, files={".env": ENV_FILE}, cwd="elsewhere")
+    expect_stored(apps, "Bob", "elsewhere/from_file.db", "sqlite:///from_file.db in .env", why)
+
+
+@step("2.1", databases=["sqlite"])
+def test_the_environment_wins(apps: Apps) -> None:
+    """DATABASE_URL in the environment wins over the one in .env."""
+    apps.start({"DATABASE_URL": "sqlite:///from_environment.db"}, files={".env": ENV_FILE})
+    expect_stored(
+        apps,
+        "Cid",
+        "from_environment.db",
+        "from_environment.db in the environment and from_file.db in .env",
+        why="Whoever starts the app sets the environment for this one run, so it wins over the file.",
+    )
+
+
+@step("2.1", databases=["sqlite"])
+def test_sqlite_is_the_fallback(apps: Apps) -> None:
+    """Without DATABASE_URL, or with an empty one, the app works on blog.db in its folder."""
+    why = "SQLITE_URL is for a machine on which nobody has set DATABASE_URL. An empty variable counts as not set."
+    for name, value, setting in [("Dan", None, "no DATABASE_URL"), ("Eva", "", "an empty DATABASE_URL")]:
+        with explained(why):
+            apps.start({"DATABASE_URL": value}, cwd="elsewhere")
+        expect_stored(apps, name, "blog.db", setting, why)
+
+
+# Step 2.2
+
+
+@step("2.2", databases=["postgresql"])
+def test_every_spelling_leads_to_postgresql(apps: Apps) -> None:
+    """URLs that begin with postgresql://, postgres:// or postgresql+psycopg2:// all work."""
+    for name in ("postgresql", "postgres", "postgresql+psycopg2"):
+        with explained(
+            f"DATABASE_URL begins with {name}:// here. The driver that is installed is psycopg2, and SQLAlchemy "
+            "knows it as postgresql+psycopg2. Change the drivername of the URL, and only where it needs it."
+        ):
+            apps.yours.start({"DATABASE_URL": text_of(apps.yours.url.set(drivername=name))})
+            apps.get("/users")
+
+
+@step("2.2")
+def test_each_database_gets_its_own_options(apps: Apps) -> None:
+    """A post without an owner is refused on both databases."""
+    with explained(
+        "PRAGMA and check_same_thread are SQLite's own words: PostgreSQL fails on them. SQLite needs "
+        "PRAGMA foreign_keys on every connection: without it, it stores a post whose owner doesn't exist."
+    ):
+        apps.post("/posts", json={"title": "Lost", "owner_id": 99})
+        apps.same_rows("SELECT title FROM posts")
+
+
+@step("2.2", databases=["postgresql"])
+def test_the_password_survives(apps: Apps) -> None:
+    """A password with special characters reaches the server as it is."""
+    password = "100% p@ss/w:rd?#"
+    url = add_role(apps.yours, password)
+    with explained(
+        "In a URL, @ is written %40, / is %2F and % is %25, and make_url turns them back. Change the URL object "
+        "with set(). As text it goes wrong: str(url) has *** for the password."
+    ):
+        apps.yours.start({"DATABASE_URL": text_of(url)})
+        apps.get("/users")
+
+
+@step("2.2", databases=["postgresql"])
+def test_the_query_survives(apps: Apps) -> None:
+    """Options at the end of the URL, such as ?application_name=blog, reach the server."""
+    url = apps.yours.url.update_query_dict({"application_name": "my blog"})
+    why = "What follows the ? are options for the driver, such as sslmode=require. Keep them: url.set() does."
+    with explained(why):
+        apps.yours.start({"DATABASE_URL": text_of(url)})
+        apps.get("/users")
+    names = {row["name"] for row in apps.yours.sql(
+        "SELECT application_name AS name FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )}
+    apps.expect(
+        "my blog" in names,
+        "The connections of your app, with ?application_name=my+blog in DATABASE_URL",
+        expected="application_name is 'my blog'",
+        yours=f"application_name is {', '.join(map(repr, sorted(names)))}" if names else "no connection",
+        why=why,
+    )
+
+
+def text_of(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def add_role(app: App, password: str) -> URL:
+    """Make a role that may make tables in the app's database; returns the URL with which it logs in."""
+    role = f"{app.prefix}ann"
+    with app.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+        connection.exec_driver_sql(f"GRANT ALL ON SCHEMA public TO {role}")
+    return app.url.set(username=role, password=password)

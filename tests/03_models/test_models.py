@@ -1,0 +1,472 @@
+"""Lesson 3: what the tables promise, what goes in and out, and what the app keeps to itself."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pwdlib import PasswordHash
+
+from workshop.checks import Apps, Both, step
+
+PASSWORD = "correct horse"
+ANN = {"username": "ann", "email": "ann@example.com", "password": PASSWORD}
+BOB = {"username": "bob", "email": "bob@example.com", "password": PASSWORD}
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNo"
+LONGEST_EMAIL = "a" * 60 + "@" + "b" * 35 + ".com"  # 100 characters
+
+
+# 3.1
+
+
+def name_the_rules_of_a_new_table(database: Any) -> dict[str, str]:
+    """The names that Base.metadata gives to the rules of a new table."""
+    from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Table
+
+    metadata = database.Base.metadata
+    label = Table(
+        "labels",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("word", Integer, unique=True),
+        Column("owner_id", ForeignKey("users.id"), index=True),
+        CheckConstraint("word > 0", name="positive"),
+    )
+    metadata.remove(label)
+    rules = {type(rule).__name__: str(rule.name) for rule in [*label.constraints, *label.indexes]}
+    kinds = {
+        "primary key": "PrimaryKeyConstraint",
+        "foreign key": "ForeignKeyConstraint",
+        "index": "Index",
+        "unique": "UniqueConstraint",
+        "check": "CheckConstraint",
+    }
+    return {kind: rules[name] for kind, name in kinds.items()}
+
+
+@step("3.1")
+def test_rules_have_names_in_the_database(apps: Apps) -> None:
+    """The keys and the unique constraint have their agreed names in the database."""
+    apps.same_schema(
+        "users",
+        "posts",
+        parts=["names"],
+        why="Base.metadata needs a naming convention with a pattern for this kind of rule.",
+    )
+
+
+@step("3.1")
+def test_a_new_table_gets_names_too(apps: Apps) -> None:
+    """The names come from a convention: a table that is added later gets them too."""
+    apps.probe(
+        name_the_rules_of_a_new_table,
+        "database",
+        why="Base.metadata = MetaData(naming_convention=...) has five patterns: pk, fk, ix, uq, ck.",
+    )
+
+
+# 3.2
+
+
+def name_the_tables(database: Any) -> str:
+    """The tables after importing main, without starting the server."""
+    from sqlalchemy import inspect
+
+    return ", ".join(sorted(inspect(database.engine).get_table_names())) or "none"
+
+
+@step("3.2")
+def test_the_tables_are_made_at_start_up(apps: Apps) -> None:
+    """Importing main makes no tables; starting the server makes them."""
+    apps.start(lifespan=False)
+    apps.probe(
+        name_the_tables,
+        "database",
+        why="Tests and migrations import your modules too: create_all belongs in lifespan.",
+    )
+    apps.start()
+    apps.same_schema("users.username", "users.email", parts=["type"])
+
+
+@step("3.2")
+def test_the_rules_for_users_are_in_the_database(apps: Apps) -> None:
+    """Username and email have a length, are required and unique, in the database itself."""
+    apps.same_schema(
+        "users.username",
+        "users.email",
+        parts=["type", "nullable", "unique"],
+        why="A rule in the table holds for every program, also for those that don't use your schemas.",
+    )
+
+
+@step("3.2")
+def test_an_email_is_stored_in_lower_case_and_once(apps: Apps) -> None:
+    """An email is stored in lower case, so it can't register again in capitals."""
+    user = apps.post("/users", json=ANN | {"email": "Ann@Example.com"})
+    apps.same_rows(
+        "SELECT username, email FROM users", why="Lower the email before it is stored, not when it is shown."
+    )
+    apps.post(
+        "/users",
+        json=BOB | {"email": "ANN@example.com"},
+        why="The address is the same; only the capitals differ, and the email column is unique.",
+    )
+    apps.get("/users/{}", user["id"])
+
+
+@step("3.2")
+def test_bad_names_and_emails_are_refused(apps: Apps) -> None:
+    """A username or an email that is too long, invalid or missing is answered with 422."""
+    limit = "The same limit belongs in the schema: SQLite ignores the column's, PostgreSQL raises an error."
+    valid = "EmailStr tells an address from any other text."
+    apps.post("/users", json=ANN | {"username": "a" * 60}, why=limit)
+    apps.post("/users", json=ANN | {"email": "a" + LONGEST_EMAIL}, why=limit)
+    apps.post("/users", json=ANN | {"email": "ann"}, why=valid)
+    apps.post("/users", json={"username": "ann", "password": PASSWORD}, why="The email is required.")
+    longest = {"username": "a" * 50, "email": LONGEST_EMAIL}
+    apps.post("/users", json=ANN | longest, status_only=True, why="50 and 100 characters are allowed.")
+    apps.same_rows("SELECT username, email FROM users")
+
+
+# 3.3
+
+
+@step("3.3")
+def test_only_a_salted_hash_is_stored(apps: Apps) -> None:
+    """The table holds an argon2 hash of the password, never the password."""
+    apps.same_schema(
+        "users.password_hash",
+        parts=["type", "nullable"],
+        why="The course's column is called password; a name that says hash keeps people from a mistake.",
+    )
+    for body in (ANN, BOB):
+        apps.post("/users", json=body, status_only=True)
+    rows = apps.sql("SELECT * FROM users").yours
+    plain = [name for name, value in rows[0].items() if PASSWORD in str(value)]
+    apps.expect(
+        not plain,
+        "POST /users, then the row in the database",
+        expected="no column holds the password",
+        yours=f"column {', '.join(plain)} holds it",
+        why="Whoever reads the table can log in as your users, here and elsewhere.",
+    )
+    first, second = (str(row["password_hash"]) for row in rows)
+    apps.expect(
+        first.startswith("$argon2id$"),
+        "POST /users, then users.password_hash",
+        expected="a text that begins with $argon2id$",
+        yours=first[:40],
+        why="A password's hash must be slow and salted: pwdlib's PasswordHash.recommended().hash(...).",
+    )
+    apps.expect(
+        _belongs(PASSWORD, first),
+        f"The hash of the password {PASSWORD!r}",
+        expected="the password matches it",
+        yours="the password doesn't match it",
+        why="A SecretStr turned into a text is ten stars; .get_secret_value() gives what is inside.",
+    )
+    apps.expect(
+        first != second,
+        "Two users with the same password",
+        expected="two different hashes",
+        yours="the same hash twice",
+        why="A new salt for each hash hides who has the same password. PasswordHash adds it by itself.",
+    )
+
+
+def _belongs(password: str, stored: str) -> bool:
+    try:
+        return PasswordHash.recommended().verify(password, stored)
+    except Exception:  # a text that only looks like a hash
+        return False
+
+
+@step("3.3")
+def test_no_answer_repeats_the_password(apps: Apps) -> None:
+    """No answer contains the password or its hash, not even a 422."""
+    _expect_silence(apps, apps.post("/users", json=ANN, status_only=True), "POST /users")
+    _expect_silence(apps, apps.get("/users", status_only=True), "GET /users")
+    for password in ("secret7", "s" * 129):
+        answer = apps.post("/users", json=BOB | {"password": password}, why="A password has 8 to 128 characters.")
+        _expect_silence(apps, answer, "POST /users with a password of the wrong length", password)
+    answer = apps.post("/users", json={"username": "bob", "password": PASSWORD})
+    _expect_silence(apps, answer, "POST /users without an email")
+
+
+def _expect_silence(apps: Apps, answer: Both, asked: str, password: str = PASSWORD) -> None:
+    text = str(answer.yours)
+    secrets = {"the password": password in text, "the hash": "$argon2" in text}
+    told = " and ".join(secret for secret, is_told in secrets.items() if is_told)
+    apps.expect(
+        not told,
+        asked,
+        expected="an answer without the password and its hash",
+        yours=f"the answer contains {told}",
+        why="FastAPI's own 422 repeats what was sent, as input: make an exception handler for "
+        "RequestValidationError that answers type, loc and msg."
+        if "input" in text
+        else "UserOut lists what may go out. Whatever isn't in it stays inside.",
+    )
+
+
+@step("3.3")
+def test_the_log_keeps_the_secret(apps: Apps) -> None:
+    """Nothing that the app prints contains the password or its hash, not even when an insert fails."""
+    apps.post("/users", json=ANN, status_only=True)
+    apps.sql("DROP TABLE posts")
+    apps.sql("DROP TABLE users")
+    apps.yours.post("/users", json=BOB)
+    lines = [line for line in apps.yours.output.splitlines() if PASSWORD in line or "$argon2" in line]
+    apps.expect(
+        not lines,
+        "What the app printed after POST /users, and after one that failed",
+        expected="no password and no hash",
+        yours=lines[0] if lines else "",
+        why="A database error repeats the values it was sent, unless the engine has hide_parameters=True."
+        if "parameters" in "".join(lines)
+        else "A log is read by many people and kept for long. Log the username instead.",
+    )
+
+
+# 3.4
+
+
+def _add_user(apps: Apps, username: str = "raw") -> Both:
+    """Insert a user as another program would; returns the id."""
+    rows = apps.sql(
+        "INSERT INTO users (username, email, password_hash) VALUES (:name, :email, :hash) RETURNING id",
+        name=username,
+        email=f"{username}@example.com",
+        hash=HASH,
+    )
+    return rows[0]["id"]
+
+
+def _expect_now(apps: Apps, answer: Both, field: str, asked: str) -> None:
+    """The answer's field is the current time, in UTC."""
+    value, now = str(answer.yours[field]), datetime.now(UTC)
+    moment = datetime.fromisoformat(value)
+    apps.expect(
+        moment.utcoffset() == timedelta(0),
+        f"{asked}: {field}",
+        expected="a time in UTC, which ends in Z or +00:00",
+        yours=value,
+        why="Without a zone it could be any hour: let the column's type return aware datetimes in UTC."
+        if moment.tzinfo is None
+        else "PostgreSQL returns the zone of its session: let the column's type turn it into UTC.",
+    )
+    apps.expect(
+        abs(moment - now) < timedelta(minutes=10),
+        f"{asked}: {field}",
+        expected=f"the current time, {now:%Y-%m-%dT%H:%M:%SZ}",
+        yours=value,
+        why="replace(tzinfo=UTC) changes the label and keeps the hour; astimezone(UTC) keeps the moment.",
+    )
+
+
+def keep_a_moment_of_tokyo(database: Any, models: Any, user_id: int) -> dict[str, str]:
+    """The moment 2026-01-01 12:00 in Tokyo (+09:00), assigned to user.created_at and read in a new session."""
+    from datetime import datetime
+
+    with database.SessionLocal() as session:
+        user = session.get(models.User, user_id)
+        user.created_at = datetime.fromisoformat("2026-01-01T12:00:00+09:00")
+        session.commit()
+    with database.SessionLocal() as session:
+        read = session.get(models.User, user_id).created_at
+        offset = read.utcoffset()
+        return {"zone": "none: it is naive" if offset is None else str(offset), "value": str(read)[:19]}
+
+
+@step("3.4")
+def test_the_database_sets_created_at(apps: Apps) -> None:
+    """The database sets created_at, also for rows that plain SQL inserts, and answers give it in UTC."""
+    apps.same_schema(
+        "users.created_at",
+        parts=["type", "nullable", "default"],
+        why="server_default=func.now() makes the database set it, whoever inserts the row.",
+    )
+    answer = apps.get("/users/{}", _add_user(apps))
+    _expect_now(apps, answer, "created_at", "GET /users/{id} of a row that plain SQL inserted")
+
+
+@step("3.4")
+def test_a_moment_survives_the_database(apps: Apps) -> None:
+    """A moment of any time zone comes back as the same moment, aware and in UTC."""
+    apps.probe(
+        keep_a_moment_of_tokyo,
+        "database",
+        "models",
+        user_id=_add_user(apps),
+        why="On the way in, astimezone(UTC). On the way out, a naive value is in UTC: replace(tzinfo=UTC).",
+    )
+
+
+@step("3.4", databases=["postgresql"])
+def test_the_time_zone_of_the_session_does_not_matter(apps: Apps) -> None:
+    """Times are right and in UTC when PostgreSQL's session is in Tokyo."""
+    apps.start(environment={"PGTZ": "Asia/Tokyo"})
+    answer = apps.get("/users/{}", _add_user(apps))
+    _expect_now(apps, answer, "created_at", "GET /users/{id}, with PGTZ=Asia/Tokyo")
+
+
+# 3.5
+
+
+@step("3.5")
+def test_the_rules_for_posts_are_in_the_database(apps: Apps) -> None:
+    """Title, content and published have their types and are required."""
+    apps.same_schema("posts.title", "posts.content", "posts.published", parts=["type", "nullable"])
+
+
+@step("3.5")
+def test_a_foreign_key_has_an_index_and_a_primary_key_no_second_one(apps: Apps) -> None:
+    """The foreign key has an index, and the primary keys have no second one."""
+    apps.same_schema(
+        "posts.owner_id",
+        parts=["indexes"],
+        why="A database doesn't index a foreign key by itself, and posts are looked up by their owner.",
+    )
+    apps.same_schema(
+        "users.id",
+        "posts.id",
+        parts=["indexes"],
+        why="A primary key has an index; index=True makes a second one that every write must update.",
+    )
+
+
+@step("3.5")
+def test_a_new_post_is_a_draft(apps: Apps) -> None:
+    """A new post is a draft, whether the app or plain SQL inserted it."""
+    owner = _add_user(apps)
+    apps.same_schema(
+        "posts.published",
+        parts=["default"],
+        why="default= is filled in by SQLAlchemy only; server_default= by the database, for everyone.",
+    )
+    apps.post("/posts", json={"title": "Hello", "content": "First.", "owner_id": owner})
+    apps.sql("INSERT INTO posts (title, content, owner_id) VALUES ('Raw', 'By SQL.', :owner)", owner=owner)
+    apps.same_rows("SELECT title, content, published FROM posts")
+    apps.get("/posts")
+    apps.post("/posts", json={"title": "Empty", "content": "", "owner_id": owner}, why="A post has a content.")
+
+
+# 3.6
+
+
+def _add_post(apps: Apps) -> Both:
+    """Insert a user and a post of the year 2020 as another program would; returns the post's id."""
+    rows = apps.sql(
+        "INSERT INTO posts (title, content, owner_id, created_at, updated_at)"
+        " VALUES ('Old', 'From 2020.', :owner, '2020-06-15 12:00:00', '2020-06-15 12:00:00') RETURNING id",
+        owner=_add_user(apps),
+    )
+    return rows[0]["id"]
+
+
+def change_the_title(database: Any, models: Any, post_id: int) -> dict[str, int]:
+    """A session changes a post of 2020: post.title = "New", and a commit. The years it has then."""
+    with database.SessionLocal() as session:
+        post = session.get(models.Post, post_id)
+        post.title = "New"
+        session.commit()
+    with database.SessionLocal() as session:
+        post = session.get(models.Post, post_id)
+        return {"created_at": post.created_at.year, "updated_at": post.updated_at.year}
+
+
+@step("3.6")
+def test_a_new_post_has_both_times(apps: Apps) -> None:
+    """A new post has created_at and updated_at, set by the database, in UTC."""
+    apps.same_schema(
+        "posts.created_at",
+        "posts.updated_at",
+        parts=["type", "nullable", "default"],
+        why="onupdate is for updates; the first value comes from server_default=func.now().",
+    )
+    answer = apps.post("/posts", json={"title": "Hello", "content": "First.", "owner_id": _add_user(apps)})
+    for field in ("created_at", "updated_at"):
+        _expect_now(apps, answer, field, "POST /posts")
+
+
+@step("3.6")
+def test_a_post_is_published(apps: Apps) -> None:
+    """POST /posts/{post_id}/publish makes a draft public and moves updated_at; 404 if there is no such post."""
+    post_id = _add_post(apps)
+    answer = apps.post("/posts/{}/publish", post_id)
+    apps.same_rows("SELECT title, published FROM posts", why="A change is in the database after session.commit().")
+    _expect_now(apps, answer, "updated_at", "POST /posts/{id}/publish")
+    created = str(answer.yours["created_at"])
+    apps.expect(
+        created.startswith("2020-06-15"),
+        "POST /posts/{id}/publish of a post that was made on 2020-06-15: created_at",
+        expected="it stays 2020-06-15",
+        yours=created,
+        why="created_at has no onupdate.",
+    )
+    apps.post("/posts/{}/publish", 4711, why="session.get(Post, post_id) gives None for an id that isn't there.")
+
+
+@step("3.6")
+def test_every_update_moves_updated_at(apps: Apps) -> None:
+    """Any change through a session moves updated_at, and leaves created_at."""
+    years = apps.probe(
+        change_the_title, "database", "models", post_id=_add_post(apps), compare=False
+    )
+    this_year = years.expected["updated_at"]
+    apps.expect(
+        years.yours["updated_at"] == this_year,
+        "A session changes the title of a post of 2020: updated_at",
+        expected=f"a time in {this_year}",
+        yours=f"a time in {years.yours['updated_at']}",
+        why="A line in one route is forgotten in the next: onupdate=func.now() on the column isn't.",
+    )
+    apps.expect(
+        years.yours["created_at"] == years.expected["created_at"],
+        "A session changes the title of a post of 2020: created_at",
+        expected="it stays in 2020",
+        yours=f"a time in {years.yours['created_at']}",
+        why="created_at has no onupdate.",
+    )
+
+
+# 3.7
+
+
+def show_as_text(database: Any, models: Any, user_id: int, post_id: int) -> list[str]:
+    """repr(user) and repr(post)."""
+    with database.SessionLocal() as session:
+        return [repr(session.get(models.User, user_id)), repr(session.get(models.Post, post_id))]
+
+
+@step("3.7")
+def test_a_repr_names_its_row(apps: Apps) -> None:
+    """repr() of a user and of a post shows the class, the id, and the username or the title."""
+    for shown, needed in zip(*_shown(apps), strict=True):
+        missing = [part for part in needed if part not in shown]
+        apps.expect(
+            not missing,
+            f"repr() of the {needed[0].lower()} with id {needed[1]}",
+            expected=f"a text with {', '.join(needed)}",
+            yours=shown,
+            why="A method __repr__(self) that returns a text is what a log and a debugger show.",
+        )
+
+
+@step("3.7")
+def test_a_repr_has_no_secret(apps: Apps) -> None:
+    """repr(user) shows the username and not the hash."""
+    user = _shown(apps)[0][0]
+    apps.expect(
+        HASH not in user and "raw" in user,
+        "repr() of a user",
+        expected="a text with the username and without the hash",
+        yours=user,
+        why="A __repr__ ends up in logs. Name the few attributes that it may show.",
+    )
+
+
+def _shown(apps: Apps) -> tuple[list[str], list[list[str]]]:
+    """What repr() gives in the learner's app for a user and a post, and what each must contain."""
+    post_id = _add_post(apps)
+    user_id = apps.sql("SELECT id FROM users")[0]["id"]
+    texts = apps.probe(show_as_text, "database", "models", user_id=user_id, post_id=post_id, compare=False)
+    return texts.yours, [["User", str(user_id.yours), "raw"], ["Post", str(post_id.yours), "Old"]]

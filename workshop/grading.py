@@ -1,0 +1,281 @@
+"""Running checks: every check of a lesson on every database, each with fresh apps and fresh databases.
+
+This is all there is to grading; pytest, the command line and the proofs of the course are readers of it.
+"""
+
+import ast
+import contextlib
+import importlib.util
+import inspect
+import os
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Self
+
+import httpx
+import sqlalchemy as sa
+
+from workshop import postgres
+from workshop.apps import App, Host, Submission
+from workshop.checks import Apps, Check
+from workshop.databases import PostgresDatabases
+from workshop.lessons import Lesson
+from workshop.render import render_lesson
+from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Outcome, Unavailable
+
+_RUN_FOLDER = "workshop-run-"
+
+
+# Finding checks
+
+
+def load_module(path: Path) -> ModuleType:
+    """Import a file of checks by its path, for file names need not be unique."""
+    name = f"workshop_checks.{path.parent.name}.{path.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+def checks_of(lesson: Lesson) -> list[Check]:
+    """Every check of a lesson, in the order of its steps."""
+    found: list[Check] = []
+    for path in sorted(lesson.checks.glob("test_*.py")):
+        functions = inspect.getmembers(load_module(path), inspect.isfunction)
+        ours = [function for _, function in functions if hasattr(function, "check")]
+        ours.sort(key=lambda function: function.__code__.co_firstlineno)
+        found += [function.check for function in ours]
+    order = [step.id for step in lesson.steps]
+    return sorted(found, key=lambda check: order.index(check.step))
+
+
+def databases_of(lesson: Lesson, check: Check, chosen: Iterable[str] = ()) -> list[str]:
+    """The databases on which a check runs."""
+    asked = tuple(chosen) or lesson.databases
+    return [name for name in check.databases or lesson.databases if name in asked]
+
+
+# Running them
+
+
+class Bench:
+    """What all checks of a run share: the host process, the PostgreSQL server, a folder for the apps."""
+
+    def __init__(self, notice: Callable[[str], None] = lambda _: None, preload: Iterable[str] = ()) -> None:
+        self._notice = notice
+        self.host = Host(preload)
+        self.client = httpx.Client(
+            verify=False,
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_RUN_FOLDER}{os.getpid()}-"))
+        self._lock = threading.Lock()
+        self._count = 0
+        self._background = ThreadPoolExecutor(1)
+        self._postgres: Future[PostgresDatabases] | None = None
+        self._background.submit(_remove_old_folders)
+
+    def prepare_postgres(self) -> None:
+        """Begin to start the server, so that the first check that needs it needn't wait."""
+        with self._lock:
+            self._postgres = self._postgres or self._background.submit(self._open_postgres)
+
+    def _open_postgres(self) -> PostgresDatabases:
+        return PostgresDatabases(postgres.server_url(self._notice))
+
+    @property
+    def postgres(self) -> PostgresDatabases:
+        """The databases of this run on the server; Unavailable when there is no server to be had."""
+        self.prepare_postgres()
+        assert self._postgres
+        try:
+            return self._postgres.result()
+        except postgres.ServerError as error:
+            raise Unavailable(str(error)) from None
+
+    def app(self, submission: Submission, database: str, *, by_environment: bool) -> App:
+        """A submission with a new database. `by_environment`: it learns the URL from DATABASE_URL."""
+        with self._lock:
+            self._count += 1
+            folder = self.folder / str(self._count)
+        folder.mkdir()
+        if database == "sqlite":
+            url, prefix = sa.URL.create("sqlite", database=str(folder / "app" / "blog.db")), ""
+        else:
+            url = sa.make_url(self.postgres.create())
+            prefix = f"{self.postgres.prefix}{self._count}_"
+        environment = {"DATABASE_URL": url.render_as_string(hide_password=False) if by_environment else None}
+        return App(self.host, submission, folder, url, self.client, environment, prefix)
+
+    def discard(self, app: App) -> None:
+        """Remove an app with its folder and its database."""
+        app.close()
+        if app.url.get_backend_name() == "postgresql":
+            self.postgres.drop(app.url.render_as_string(hide_password=False))
+        self._background.submit(shutil.rmtree, app.folder.parent, ignore_errors=True)
+
+    def close(self) -> None:
+        """Leave nothing behind: no process, no database, no file."""
+        self.host.close()
+        self.client.close()
+        self._background.shutdown(wait=True)
+        if self._postgres and not self._postgres.exception():
+            self._postgres.result().close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _remove_old_folders() -> None:
+    """Remove the folders of runs that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_RUN_FOLDER}*"):
+        match = re.match(rf"{_RUN_FOLDER}(\d+)-", folder.name)
+        if match and not _is_running(int(match[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid)
+
+
+class Grading:
+    """The checks of one lesson on one submission."""
+
+    def __init__(self, bench: Bench, lesson: Lesson, submission: Submission, databases: Iterable[str] = ()) -> None:
+        self.bench, self.lesson, self.submission = bench, lesson, submission
+        self.databases = tuple(databases)
+        self.failed: dict[str, set[str]] = {}  # step → the databases on which it failed
+        self._ready: dict[tuple[str, str], Apps] = {}
+
+    @cached_property
+    def by_environment(self) -> bool:
+        return "postgresql" in self.lesson.databases
+
+    def tasks(self, steps: Iterable[str] = ()) -> list[tuple[Check, str]]:
+        """Every check with every database it runs on, in order; of some steps only, if they are named."""
+        wanted = set(steps)
+        return [
+            (check, database)
+            for check in checks_of(self.lesson)
+            for database in databases_of(self.lesson, check, self.databases)
+            if not wanted or check.step in wanted
+        ]
+
+    def waits_for(self, check: Check) -> str:
+        """The step that must be done before this check makes sense, if it has failed; else ''."""
+        base = self.lesson.base(check.step)
+        return next((step.id for step in self.lesson.steps if step.id in base and step.id in self.failed), "")
+
+    def prepare(self, check: Check, database: str) -> None:
+        """Begin to start the apps of a check that comes next."""
+        key = check.name, database
+        if key not in self._ready and not self.waits_for(check):
+            with contextlib.suppress(Failure, Unavailable):
+                self._ready[key] = self._apps(check, database)
+                if not check.starts_apps:
+                    self._ready[key].launch()
+
+    def _apps(self, check: Check, database: str) -> Apps:
+        yours = self.bench.app(self.submission, database, by_environment=self.by_environment)
+        answer_key = reference(self.lesson, check.step)
+        other = self.bench.app(answer_key, database, by_environment=self.by_environment)
+        return Apps(yours, other, database)
+
+    @contextlib.contextmanager
+    def apps(self, check: Check, database: str) -> Iterator[Apps]:
+        """The apps of one check, removed after the block."""
+        apps = self._ready.pop((check.name, database), None) or self._apps(check, database)
+        try:
+            yield apps
+        finally:
+            for app in (apps.yours, apps.reference):
+                self.bench.discard(app)
+
+    def run(self, check: Check, database: str) -> Outcome:
+        """Run one check. What goes wrong in it is in the outcome, never raised."""
+        if waits := self.waits_for(check):
+            return self.outcome(check, database, WAITS, 0.0, waits_for=waits)
+        began = time.perf_counter()
+        finding, verdict = None, PASSED
+        try:
+            with self.apps(check, database) as apps:
+                check.function(apps)
+        except Failure as failure:
+            finding, verdict = failure.finding, FAILED
+        except Unavailable as error:
+            finding, verdict = Finding("unavailable", yours=str(error)), BROKEN
+        return self.outcome(check, database, verdict, time.perf_counter() - began, finding)
+
+    def outcome(
+        self, check: Check, database: str, verdict: str, seconds: float, finding: Finding | None = None, waits_for: str = ""
+    ) -> Outcome:
+        """Note the result of a check."""
+        if verdict in {FAILED, BROKEN}:
+            self.failed.setdefault(check.step, set()).add(database)
+        return Outcome(
+            self.lesson.name, check.step, check.name, check.title, database, verdict, seconds, finding, waits_for
+        )
+
+    def run_all(self, steps: Iterable[str] = ()) -> Iterator[Outcome]:
+        """Run the checks, each pair of apps started while the check before runs."""
+        tasks = self.tasks(steps)
+        for index, task in enumerate(tasks):
+            if index + 1 < len(tasks):
+                following = tasks[index + 1]
+            else:
+                following = None
+            if not self.waits_for(task[0]):
+                self.prepare(*task)
+            if following and not self.waits_for(following[0]):
+                self.prepare(*following)
+            yield self.run(*task)
+        self.close()
+
+    def close(self) -> None:
+        """Remove apps that were started for checks that did not run."""
+        while self._ready:
+            _, apps = self._ready.popitem()
+            for app in (apps.yours, apps.reference):
+                self.bench.discard(app)
+
+
+@lru_cache(maxsize=None)
+def reference(lesson: Lesson, step: str) -> Submission:
+    """The reference at a step: the solution with everything up to it done, and no more."""
+    return Submission(lesson.folder, render_lesson(lesson, step))
+
+
+def imports_of(lesson: Lesson) -> list[str]:
+    """The packages that a lesson's solution imports, for the host to import once."""
+    last = lesson.steps[-1].id if lesson.steps else lesson.starter
+    found: dict[str, None] = {}
+    for path, text in render_lesson(lesson, last).items():
+        for node in ast.walk(ast.parse(text)) if path.endswith(".py") else ():
+            if isinstance(node, ast.Import):
+                found |= {alias.name: None for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found[node.module] = None
+    own = {path.removesuffix(".py") for path in render_lesson(lesson, last)}
+    extra = ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"] if "postgresql" in lesson.databases else []
+    return [*(name for name in found if name.partition(".")[0] not in own), *extra]

@@ -1,0 +1,409 @@
+"""The process that runs apps, so that the one that grades never does.
+
+Run as a script. It imports what the apps need once, then makes one process for each app: by fork where
+there is one, else it becomes that process itself. It reads jobs from its standard input, a JSON line
+each, and ends, with every app, when that closes. An app's process talks to the grader over a socket of
+its own (`apps.py` is the other end), serves with real uvicorn, and writes what it prints into a file.
+"""
+
+import gc
+import importlib
+import io
+import json
+import linecache
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+_PRELOADED = (
+    *("fastapi", "pydantic.v1", "sqlalchemy.orm", "sqlalchemy.dialects.sqlite", "sqlite3", "uvicorn"),
+    *("uvicorn.lifespan.on", "uvicorn.loops.asyncio", "uvicorn.logging", "uvicorn.protocols.http.h11_impl"),
+    *("anyio._backends._asyncio", "anyio.streams.tls", "encodings.idna", "fastapi.telemetry._runtime"),
+)
+_MAX_OUTPUT = 64 * 2**20  # bytes an app may write into one file before its writes fail
+_MAX_ERROR = 8_000  # characters of an error that travel in a header
+ERROR_HEADER = "x-workshop-error"
+
+Job = dict[str, Any]
+Message = dict[str, Any]
+
+
+def main() -> None:
+    """Import what the apps will need, then serve jobs until the standard input closes."""
+    forks = hasattr(os, "fork")
+    for name in (*_PRELOADED, *sys.argv[1:]):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue  # an app that needs it gets the same error, in its own words
+    gc.collect()
+    gc.freeze()
+    if forks:
+        _fork_apps()
+    else:
+        AppProcess(json.loads(sys.stdin.readline())).run()
+
+
+def _fork_apps() -> None:
+    """Fork a process for each job, kill those that the grader names, and report those that ended."""
+    running: dict[int, int] = {}  # pid → the job's number
+    wake, woken = socket.socketpair()
+    for end in (wake, woken):
+        end.setblocking(False)
+    signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    jobs = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115 - lives as long as we do
+    waiting = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(jobs, selectors.EVENT_READ)
+        selector.register(wake, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is wake:
+                    wake.recv(4096)
+                    continue
+                received = jobs.read(65536)
+                if not received:
+                    _kill(running)
+                    return
+                *lines, waiting = (waiting + received).split(b"\n")
+                for line in lines:
+                    _obey(json.loads(line), running)
+            _reap(running)
+
+
+def _obey(job: Job, running: dict[int, int]) -> None:
+    if "kill" in job:
+        _kill(pid for pid, number in running.items() if number == job["kill"])
+        return
+    pid = os.fork()
+    if pid == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.setsid()  # so that what the app starts can be killed with it
+        AppProcess(job).run()
+    running[pid] = job["number"]
+
+
+def _kill(pids: Any) -> None:
+    for pid in pids:
+        for kill in (os.killpg, os.kill):  # the group exists only once the child has run setsid
+            try:
+                kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue
+
+
+def _reap(running: dict[int, int]) -> None:
+    for pid in list(running):
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            _kill([pid])  # what the app has started and left behind
+            ended = {"number": running.pop(pid), "status": os.waitstatus_to_exitcode(status)}
+            print(json.dumps(ended), flush=True)
+
+
+class AppProcess:
+    """One app in one process: load it, serve it, answer the grader's questions, end."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.folder = os.path.realpath(job["folder"])
+        self.statements: list[str] = []
+        self.app: Any = None
+        self._sending = threading.Lock()
+        self._grader = socket.create_connection(("127.0.0.1", job["control"]))
+
+    def run(self) -> None:
+        """Never returns."""
+        code = 1
+        try:
+            self._settle()
+            self.send({"token": self.job["token"]})
+            threading.Thread(target=self._answer_questions, daemon=True).start()
+            code = self._serve()
+        except BaseException as error:
+            self.send({"event": "failed", "while": "running", **self.describe(error)})
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            _real_exit(code)
+
+    def _settle(self) -> None:
+        """Make this process look like one that a person has started in the folder."""
+        output = os.open(self.job["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stdout = _line_buffered(1)
+        sys.stderr = _line_buffered(2)
+        if sys.platform != "win32":
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_OUTPUT, _MAX_OUTPUT))
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for name, value in self.job["environment"].items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        gc.disable()  # else a leaked session is collected now and then, and the leak shows only now and then
+        sys.dont_write_bytecode = True
+        sys.path.insert(0, self.folder)
+        sys.argv = ["uvicorn", "main:app"]
+        os.chdir(self.job["cwd"])
+        os._exit = self._report_exit  # type: ignore[assignment]
+        self._record_statements()
+
+    def _record_statements(self) -> None:
+        from sqlalchemy import Engine, event
+
+        @event.listens_for(Engine, "before_cursor_execute")
+        def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            self.statements.append(statement)
+
+    def _report_exit(self, status: int = 0) -> None:
+        frames = self.frames_of(traceback.walk_stack(sys._getframe(1)))
+        self.send({"event": "exit", "how": f"os._exit({status})", "frames": frames})
+        _real_exit(status)
+
+    # Loading and serving
+
+    def _serve(self) -> int:
+        import uvicorn
+
+        if not self._load():
+            return 1
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # or no TCP_NODELAY
+        listening.bind(("127.0.0.1", 0))
+        process, port = self, listening.getsockname()[1]
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                if self.started:
+                    process.send({"event": "ready", "port": port})
+
+        config = uvicorn.Config(
+            self._watched, http="h11", loop="asyncio", interface="asgi3", ws="none", lifespan="auto" if self.job["lifespan"] else "off", access_log=False
+        )
+        Server(config).run(sockets=[listening])
+        return 3
+
+    def _load(self) -> bool:
+        """Import main and find its app; tell the grader when there is none."""
+        try:
+            module = importlib.import_module("main")
+        except BaseException as error:
+            _print_like_python(error)
+            self.send({"event": "failed", "while": "importing", **self.describe(error)})
+            return False
+        self.app = getattr(module, "app", None)
+        if not callable(self.app):
+            kind = "no app" if self.app is None else "app is not an application"
+            self.send({"event": "failed", "while": "importing", "kind": kind, "frames": []})
+            return False
+        return True
+
+    async def _watched(self, scope: Message, receive: Any, send: Any) -> None:
+        """The app itself, but what goes wrong in it is told to the grader."""
+        if scope["type"] == "lifespan":
+            await self._watch_lifespan(scope, receive, send)
+        else:
+            await self._watch_request(scope, receive, send)
+
+    async def _watch_lifespan(self, scope: Message, receive: Any, send: Any) -> None:
+        context = getattr(getattr(self.app, "router", None), "lifespan_context", None)
+        if context is not None:
+            self.app.router.lifespan_context = lambda app: _Noticing(context(app), self._startup_failed)
+        await self.app(scope, receive, send)
+
+    def _startup_failed(self, error: BaseException) -> None:
+        self.send({"event": "failed", "while": "starting", **self.describe(error)})
+
+    async def _watch_request(self, scope: Message, receive: Any, send: Any) -> None:
+        held: list[Message] = []
+
+        async def send_or_hold(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 500 or held:
+                held.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, send_or_hold)
+        except Exception as error:
+            if held:
+                header = json.dumps(self.describe(error))[:_MAX_ERROR].encode()
+                held[0]["headers"] = [*held[0].get("headers", []), (ERROR_HEADER.encode(), header)]
+            raise
+        except BaseException as error:
+            if isinstance(error, SystemExit):
+                self.send({"event": "exit", "how": f"sys.exit({error.code or ''})", **self.describe(error)})
+            raise
+        finally:
+            for message in held:
+                await send(message)
+
+    # Questions of the grader
+
+    def _answer_questions(self) -> None:
+        with self._grader.makefile("r", encoding="utf-8") as questions:
+            for line in questions:
+                question = json.loads(line)
+                answer: Callable[[Message], Message] = getattr(self, "_answer_" + question["ask"])
+                if question["ask"] == "probe":  # it runs the learner's code, which may never return
+                    threading.Thread(target=self._reply, args=(answer, question), daemon=True).start()
+                else:
+                    self._reply(answer, question)
+        _real_exit(0)  # the grader is gone
+
+    def _reply(self, answer: Callable[[Message], Message], question: Message) -> None:
+        self.send({"reply": question["number"], **answer(question)})
+
+    def _answer_statements(self, question: Message) -> Message:
+        return {"statements": self.statements[question["since"] :]}
+
+    def _answer_where(self, _question: Message) -> Message:
+        """The learner's lines that run at this moment, the innermost last."""
+        frames: list[Message] = []
+        for frame in sys._current_frames().values():
+            frames = max(frames, self.frames_of(traceback.walk_stack(frame))[::-1], key=len)
+        return {"frames": frames}
+
+    def _answer_probe(self, question: Message) -> Message:
+        """Run a function of the grader's on modules of the app."""
+        namespace: dict[str, Any] = {"__name__": "probe"}
+        try:
+            source = "from __future__ import annotations\n" + question["source"]
+            exec(compile(source, "<probe>", "exec"), namespace)
+            modules = [
+                self.app if name == "app" else importlib.import_module(name) for name in question["modules"]
+            ]
+            value = namespace[question["name"]](*modules, **question["arguments"])
+            return {"value": json.loads(json.dumps(value))}
+        except BaseException as error:
+            return {"error": self.describe(error)}
+
+    # What the grader reads
+
+    def send(self, message: Message) -> None:
+        try:
+            with self._sending:
+                self._grader.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            _real_exit(0)  # the grader is gone
+
+    def describe(self, error: BaseException) -> Message:
+        """An exception as plain data, with the learner's own frames only."""
+        described: Message = {
+            "kind": _kind(error),
+            "type": type(error).__name__,
+            "message": _first_lines(error),
+            "frames": self.frames_of(traceback.walk_tb(_own_traceback(error))),
+        }
+        if isinstance(error, SyntaxError) and error.filename:
+            described["frames"] = [
+                *described["frames"],
+                {
+                    "file": self._relative(error.filename),
+                    "line": error.lineno or 0,
+                    "function": "",
+                    "code": (error.text or "").strip(),
+                },
+            ]
+            described["message"] = error.msg
+        if isinstance(error, ImportError):
+            described["name"] = error.name
+        return described
+
+    def frames_of(self, walked: Any) -> list[Message]:
+        """The frames of code that lies in the learner's folder."""
+        frames: list[Message] = []
+        frame: FrameType
+        for frame, line in walked:
+            filename = frame.f_code.co_filename
+            if not filename.startswith("<") and self._relative(filename) != filename:
+                code = linecache.getline(filename, line).strip()
+                function = frame.f_code.co_name.strip("<>")
+                frames.append(
+                    {"file": self._relative(filename), "line": line, "function": function, "code": code}
+                )
+        return frames
+
+    def _relative(self, filename: str) -> str:
+        prefix = self.folder + os.sep
+        real = os.path.realpath(filename)
+        return real.removeprefix(prefix).replace(os.sep, "/") if real.startswith(prefix) else filename
+
+
+class _Noticing:
+    """An async context manager like the one it wraps, that tells when entering it fails."""
+
+    def __init__(self, inner: Any, failed: Callable[[BaseException], None]) -> None:
+        self.inner, self.failed = inner, failed
+
+    async def __aenter__(self) -> Any:
+        try:
+            return await self.inner.__aenter__()
+        except BaseException as error:
+            self.failed(error)
+            raise
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return await self.inner.__aexit__(*error)
+
+
+def _kind(error: BaseException) -> str:
+    for kinds, name in (
+        (SyntaxError, "syntax error"),
+        (ImportError, "import error"),
+        (SystemExit, "exit"),
+    ):
+        if isinstance(error, kinds):
+            return name
+    return "error"
+
+
+def _first_lines(error: BaseException) -> str:
+    """An exception's text without SQLAlchemy's and pydantic's footers."""
+    text = str(error).strip() or repr(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("(Background on", "For further information"))]
+    return "\n".join(kept[:6])[:1000]
+
+
+def _print_like_python(error: BaseException) -> None:
+    if isinstance(error, SystemExit):
+        if isinstance(error.code, str):
+            print(error.code, file=sys.stderr)
+    else:
+        traceback.print_exception(error)
+
+
+def _own_traceback(error: BaseException) -> TracebackType | None:
+    if error.__traceback__ is None and error.__cause__ is not None:
+        return error.__cause__.__traceback__
+    return error.__traceback__
+
+
+def _line_buffered(descriptor: int) -> io.TextIOWrapper:
+    raw = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - it is the process's own output
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+_real_exit = os._exit
+
+if __name__ == "__main__":
+    main()

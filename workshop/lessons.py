@@ -1,0 +1,131 @@
+"""The lessons: what steps they have, where they lie, and which folder a name means."""
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = ROOT / "lessons"
+SOLUTIONS = ROOT / "solutions"
+CHECKS = ROOT / "tests"
+
+
+class UnknownLesson(ValueError):
+    """No lesson, or more than one, has this name; the message lists them all."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do: 5 to 15 minutes of a learner's work."""
+
+    id: str
+    title: str
+    minutes: int
+    hints: tuple[str, ...]
+    needs: tuple[str, ...]
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One numbered folder, which has the same name in each room."""
+
+    name: str
+    title: str
+    about: str
+    minutes: int
+    databases: tuple[str, ...] = ("sqlite",)
+    steps: tuple[Step, ...] = field(default=(), repr=False)
+
+    @property
+    def number(self) -> str:
+        return self.name.partition("_")[0]
+
+    @property
+    def folder(self) -> Path:
+        """The learner's desk."""
+        return LESSONS / self.name
+
+    @property
+    def checks(self) -> Path:
+        """The examiner's folder."""
+        return CHECKS / self.name
+
+    @property
+    def starter(self) -> str:
+        """The name of the state in which no step is done, such as ``"3.0"``."""
+        return f"{int(self.number)}.0"
+
+    def step(self, step_id: str) -> Step:
+        """The step of that id; KeyError if there is none."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)
+
+    def base(self, step_id: str) -> set[str]:
+        """Every step that `step_id` builds on, directly or through others."""
+        found: set[str] = set()
+        waiting = list(self.step(step_id).needs)
+        while waiting:
+            needed = waiting.pop()
+            if needed not in found:
+                found.add(needed)
+                waiting.extend(self.step(needed).needs)
+        return found
+
+
+@cache
+def all_lessons() -> tuple[Lesson, ...]:
+    """Every lesson that has a `steps.toml`, in order."""
+    return tuple(_read(path) for path in sorted(CHECKS.glob("[0-9]*/steps.toml")))
+
+
+def _read(path: Path) -> Lesson:
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    steps: list[Step] = []
+    for entry in data.get("step", []):
+        before = [steps[-1].id] if steps else []
+        steps.append(_step(entry, before))
+    return Lesson(
+        name=path.parent.name,
+        title=data["title"],
+        about=data["about"],
+        minutes=data["minutes"],
+        databases=tuple(data.get("databases", ["sqlite"])),
+        steps=tuple(steps),
+    )
+
+
+def _step(entry: dict[str, Any], before: list[str]) -> Step:
+    return Step(
+        id=entry["id"],
+        title=entry["title"],
+        minutes=entry["minutes"],
+        hints=tuple(hint.strip() for hint in entry["hints"]),
+        needs=tuple(entry.get("needs", before)),
+        notes=entry.get("notes", "").strip(),
+    )
+
+
+def find_lesson(name: str) -> Lesson:
+    """The lesson that `name` means: its name or the beginning of it (``03``, ``3``, ``03_mod``)."""
+    for candidate in (name, name.zfill(2)):
+        exact = [lesson for lesson in all_lessons() if lesson.name == candidate]
+        found = exact or [lesson for lesson in all_lessons() if candidate and lesson.name.startswith(candidate)]
+        if len(found) == 1:
+            return found[0]
+    known = "\n".join(f"  {lesson.name}  {lesson.title}" for lesson in all_lessons())
+    problem = "more than one lesson is called" if found else "no lesson is called"
+    raise UnknownLesson(f"{problem} {name!r}. The lessons are:\n{known}")
+
+
+def find_step(step_id: str) -> tuple[Lesson, Step]:
+    """The step of that id and its lesson."""
+    for lesson in all_lessons():
+        for step in lesson.steps:
+            if step.id == step_id:
+                return lesson, step
+    raise UnknownLesson(f"no step is called {step_id!r}. A step is a lesson's number and its own: 3.2")

@@ -1,0 +1,48 @@
+"""Which steps a learner has done, in one small file that can be deleted without loss."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+
+from workshop.lessons import ROOT
+
+STATE = ROOT / ".workshop.json"
+_VERSION = 1
+
+
+def load() -> dict[str, dict[str, int | bool]]:
+    """``{"done": {"3.1": true}, "hints": {"3.1": 2}}``; empty when there is no file or it can't be read."""
+    try:
+        data = json.loads(STATE.read_text(encoding="utf-8"))
+        if data["version"] == _VERSION:
+            return {"done": dict(data["done"]), "hints": dict(data["hints"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return {"done": {}, "hints": {}}
+
+
+def _save(state: Mapping[str, object]) -> None:
+    """Replace the file whole; a folder that can't be written to is no reason to stop."""
+    with contextlib.suppress(OSError):
+        handle, name = tempfile.mkstemp(dir=ROOT, prefix=STATE.name)
+        with open(handle, "w", encoding="utf-8") as file:
+            json.dump({"version": _VERSION, **state}, file, indent=1)
+        os.replace(name, STATE)
+
+
+def note(done: Mapping[str, bool]) -> None:
+    """Remember which steps passed and which did not."""
+    state = load()
+    state["done"] |= dict(done)
+    _save(state)
+
+
+def next_hint(step: str, available: int) -> int:
+    """The number of the next hint of a step, from 1; the last one again when all were shown."""
+    state = load()
+    shown = min(int(state["hints"].get(step, 0)) + 1, available)
+    state["hints"][step] = shown
+    _save(state)
+    return shown

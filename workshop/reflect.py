@@ -1,0 +1,103 @@
+"""What a database says of its own tables, as plain data that `compare.py` can compare."""
+
+import re
+from typing import Any
+
+from sqlalchemy import Engine, inspect
+from sqlalchemy.engine.interfaces import ReflectedColumn
+from sqlalchemy.sql import sqltypes
+
+_NOW = re.compile(r"now|current_timestamp|clock_timestamp", re.IGNORECASE)
+_CAST = re.compile(r"::[a-z ]+(\(\d+\))?$")
+_TRUTH = {"0": "false", "f": "false", "1": "true", "t": "true"}
+
+
+def read_schema(engine: Engine) -> dict[str, Any]:
+    """Every table of a database: table → columns, primary key, unique, foreign keys, indexes, checks."""
+    inspector = inspect(engine)
+    return {table: _table(inspector, table) for table in inspector.get_table_names()}
+
+
+def _table(inspector: Any, table: str) -> dict[str, Any]:
+    primary = inspector.get_pk_constraint(table)
+    indexes = [index for index in inspector.get_indexes(table) if not index.get("duplicates_constraint")]
+    constraints = inspector.get_unique_constraints(table)
+    unique = [*constraints, *(index for index in indexes if index["unique"])]  # two ways to say the same
+    columns = inspector.get_columns(table)
+    key = primary["constrained_columns"]
+    return {
+        "columns": {
+            column["name"]: {
+                "type": _type(column["type"]),
+                "nullable": column["nullable"] and column["name"] not in key,
+                "default": None if column["name"] in key else _default(column),
+            }
+            for column in columns
+        },
+        "primary key": {"columns": key, "name": primary.get("name")},
+        "unique": [
+            {"columns": item["column_names"], "name": item["name"], "what": _where(item)} for item in unique
+        ],
+        "foreign keys": [
+            {"columns": item["constrained_columns"], "name": item["name"], "what": _target(item)}
+            for item in inspector.get_foreign_keys(table)
+        ],
+        "indexes": [
+            {"columns": item["column_names"], "name": item["name"], "what": ""}
+            for item in indexes
+            if not item["unique"]
+        ],
+        "checks": [
+            {"columns": [], "name": item["name"], "what": ""} for item in inspector.get_check_constraints(table)
+        ],
+    }
+
+
+def _target(key: Any) -> str:
+    action = (key.get("options") or {}).get("ondelete")
+    target = f" to {key['referred_table']}.{', '.join(key['referred_columns'])}"
+    return target + (f" ON DELETE {action}" if action and action != "NO ACTION" else "")
+
+
+def _where(index: Any) -> str:
+    options = index.get("dialect_options") or {}
+    condition = options.get("postgresql_where") or options.get("sqlite_where")
+    return " where a condition holds" if condition is not None else ""
+
+
+def _type(kind: Any) -> str:
+    """The family of a column's type; a length and a precision are part of it, the database's own name is not."""
+    match kind:
+        case sqltypes.Enum():
+            return "ENUM"
+        case sqltypes.Boolean():
+            return "BOOLEAN"
+        case sqltypes.String(length=None):
+            return "TEXT"
+        case sqltypes.String(length=length):
+            return f"VARCHAR({length})"
+        case sqltypes.DateTime():
+            zone = " WITH TIME ZONE" if getattr(kind, "timezone", False) else ""
+            return "TIMESTAMP" + zone
+        case sqltypes.Float():
+            return "FLOAT"
+        case sqltypes.Numeric(precision=precision, scale=scale):
+            return f"NUMERIC({precision}, {scale})" if precision else "NUMERIC"
+        case sqltypes.Integer():
+            return "INTEGER"
+        case _:
+            return str(kind)
+
+
+def _default(column: ReflectedColumn) -> str | None:
+    """A server default in one spelling for both databases."""
+    default = column.get("default")
+    if default is None or str(default).startswith("nextval"):
+        return None
+    text = _CAST.sub("", str(default).strip("() ")).strip("() ")
+    if _NOW.search(text):
+        return "the current time"
+    bare = text.strip("'\"")
+    if isinstance(column["type"], sqltypes.Boolean):
+        return _TRUTH.get(bare.lower(), bare.lower())
+    return bare

@@ -1,0 +1,139 @@
+"""One source for every state of a lesson: a solution with step regions, rendered at any step.
+
+A region begins with ``# region step 1.5: why`` and ends with ``# endregion``. Until its step is done it
+shows the lines marked ``# starter: ``; once it is done it shows the others. SQL files use ``--``.
+"""
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+from workshop.lessons import LESSONS, SOLUTIONS, Lesson, all_lessons
+
+_REGION = re.compile(r"\s*(?:#|--) region step (?P<step>\d+\.\d+): \S")
+_ALMOST_REGION = re.compile(r"\s*(?:#|--)\s*(?:region|endregion|starter)\b")
+_END = re.compile(r"\s*(?:#|--) endregion$")
+_STARTER = re.compile(r"(?P<indent>\s*)(?:#|--) starter:(?: (?P<text>.*))?$")
+_SKIPPED = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".venv"}
+
+
+class RegionError(ValueError):
+    """A solution's regions are not well formed; the message names the line."""
+
+
+def step_number(step: str) -> tuple[int, int]:
+    """``"3.10"`` as ``(3, 10)``, so that steps sort as a person counts them."""
+    lesson, _, number = step.partition(".")
+    return int(lesson), int(number)
+
+
+def render(source: str, done: str) -> str:
+    """Return the text of a solution file as it is when every step up to `done` has been done.
+
+    `done` is a step such as ``"3.2"``; ``"3.0"`` gives the starter.
+    """
+    lines: list[str] = []
+    open_regions: list[tuple[int, int]] = []
+    limit = step_number(done)
+    for number, line in enumerate(source.splitlines(), 1):
+        if match := _REGION.match(line):
+            step = step_number(match["step"])
+            if open_regions and step <= open_regions[-1]:
+                raise RegionError(f"line {number}: step {match['step']} lies inside a region of a later step")
+            open_regions.append(step)
+        elif _END.match(line):
+            if not open_regions:
+                raise RegionError(f"line {number}: endregion without region")
+            open_regions.pop()
+        elif match := _STARTER.match(line):
+            if not open_regions:
+                raise RegionError(f"line {number}: a starter line outside a region")
+            *outer, step = open_regions
+            if step > limit and all(other <= limit for other in outer):
+                lines.append((match["indent"] + (match["text"] or "")).rstrip())
+        elif _ALMOST_REGION.match(line):
+            raise RegionError(f"line {number}: not a marker: {line.strip()}")
+        elif all(step <= limit for step in open_regions):
+            lines.append(line)
+    if open_regions:
+        raise RegionError(f"the region of step {open_regions[-1][0]}.{open_regions[-1][1]} has no end")
+    return _tidy("\n".join(lines))
+
+
+def _tidy(text: str) -> str:
+    """Close the gaps that left-out regions leave, the way a formatter would."""
+    text = re.sub(r"\n{4,}", "\n\n\n", text)  # two blank lines at most
+    text = re.sub(r"\n{3,}(?=[ \t])", "\n\n", text)  # and one inside a block
+    return text.strip("\n") + "\n" if text.strip() else ""
+
+
+def solution_files(lesson: Lesson) -> dict[str, str]:
+    """The reference's files as path → text, markers and all; paths are relative, with forward slashes."""
+    return read_files(SOLUTIONS / lesson.name)
+
+
+def read_files(folder: Path) -> dict[str, str]:
+    """The text files below `folder` as relative path → text."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not _SKIPPED.intersection(path.parts) and not path.name.startswith("blog.db")
+    }
+
+
+def render_lesson(lesson: Lesson, done: str) -> dict[str, str]:
+    """All files of a lesson as they are when every step up to `done` has been done."""
+    rendered = {}
+    for path, text in solution_files(lesson).items():
+        try:
+            rendered[path] = render(text, done)
+        except RegionError as error:
+            raise RegionError(f"solutions/{lesson.name}/{path}, {error}") from None
+    return rendered
+
+
+def starter(lesson: Lesson) -> dict[str, str]:
+    """What a learner begins with."""
+    return render_lesson(lesson, lesson.starter)
+
+
+RECORD = LESSONS / "starters.sha256"
+
+
+def starters_record() -> dict[str, str]:
+    """The digests of the starters as they were rendered: path below lessons/ → SHA-256 of its text.
+
+    It tells a learner's work from a starter that is out of date.
+    """
+    lines = RECORD.read_text(encoding="utf-8").splitlines() if RECORD.exists() else []
+    return {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
+
+
+def _current_record() -> str:
+    found = {
+        f"{lesson.name}/{path}": hashlib.sha256(text.encode()).hexdigest()
+        for lesson in all_lessons()
+        for path, text in starter(lesson).items()
+    }
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(found.items()))
+
+
+def main(arguments: list[str]) -> int:
+    """Write the starters into lessons/, or with ``--check`` tell which differ. For authors and CI."""
+    targets = {lesson.folder / path: text for lesson in all_lessons() for path, text in starter(lesson).items()}
+    targets[RECORD] = _current_record()
+    check, differing = "--check" in arguments, 0
+    for target, text in targets.items():
+        if target.exists() and target.read_text(encoding="utf-8") == text:
+            continue
+        differing += 1
+        print(f"{'differs' if check else 'wrote'}: {target.relative_to(LESSONS.parent)}")
+        if not check:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8", newline="\n")
+    return 1 if check and differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

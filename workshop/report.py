@@ -1,0 +1,180 @@
+"""What a learner reads: outcomes as lines of text, the first thing to fix on top, silent about what waits."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from workshop.lessons import Lesson, Step
+from workshop.verdicts import BROKEN, FAILED, PASSED, Finding, Outcome
+
+Line = list[tuple[str, str]]  # pieces of text, each with a style: good, bad, dim, bold or none
+
+_INDENT = " " * 9
+_LABEL = 10  # columns of "expected" and "yours"
+_ASCII = str.maketrans({"✓": "+", "✗": "x", "·": "-", "×": "x", "…": "...", "→": "->", "“": '"', "”": '"', "’": "'"})
+
+
+def to_encoding(text: str, encoding: str | None) -> str:
+    """`text`, in ASCII where the terminal can't show the rest."""
+    try:
+        text.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return text.translate(_ASCII).encode("ascii", "replace").decode()
+    return text
+
+
+class Board:
+    """The steps of one lesson and what is known of them."""
+
+    def __init__(self, lesson: Lesson, folder: str, databases: Sequence[str], width: int = 80) -> None:
+        self.lesson, self.folder, self.databases = lesson, folder, databases
+        self.width = max(60, min(width, 100))
+        self.outcomes: dict[str, list[Outcome]] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        """Note an outcome."""
+        self.outcomes.setdefault(outcome.step, []).append(outcome)
+
+    def failed(self, step: Step) -> list[Outcome]:
+        """The outcomes of a step that are not as they should be."""
+        return [found for found in self.outcomes.get(step.id, []) if found.verdict in {FAILED, BROKEN}]
+
+    def done(self, step: Step) -> bool:
+        """Whether a step was checked and every check passed."""
+        found = self.outcomes.get(step.id, [])
+        return bool(found) and all(outcome.verdict == PASSED for outcome in found)
+
+    def waits(self, step: Step) -> bool:
+        """Whether a step that this one builds on has failed."""
+        base = self.lesson.base(step.id)
+        return any(self.failed(other) for other in self.lesson.steps if other.id in base)
+
+    @property
+    def first_to_fix(self) -> Step | None:
+        """The first step that fails."""
+        return next((step for step in self.lesson.steps if self.failed(step)), None)
+
+    # Lines
+
+    def header(self) -> Iterator[Line]:
+        """Which folder is graded, on what."""
+        place = f"{self.folder} · " if self.folder else ""
+        yield [(f"{place}{self.lesson.title}", "bold"), (f" · {', '.join(self.databases)}", "dim")]
+        yield []
+
+    def step_lines(self, step: Step, *, everything: bool = False) -> Iterator[Line]:
+        """A step that has been checked; nothing for one that waits or wasn't asked for."""
+        if self.done(step):
+            yield [("  ✓ ", "good"), (f"{step.id:<4} ", ""), (step.title, "")]
+        elif self.failed(step) and (everything or not self.waits(step)):
+            yield from self._failed_lines(step, everything)
+
+    def _failed_lines(self, step: Step, everything: bool) -> Iterator[Line]:
+        failed = self.failed(step)
+        yield [("  ✗ ", "bad"), (f"{step.id:<4} ", "bold"), (step.title, "bold")]
+        if step != self.first_to_fix and not everything:
+            return
+        shown = failed if everything else failed[:1]
+        for outcome in shown:
+            alike = [one for one in failed if one.check == outcome.check and _same(one.finding, outcome.finding)]
+            if everything and outcome is not alike[0]:
+                continue
+            yield from self._finding_lines(outcome, [one.database for one in alike])
+        left = len({outcome.check for outcome in failed} - {outcome.check for outcome in shown})
+        if left:
+            yield [(f"{_INDENT}{left} more check{'s' if left > 1 else ''} of this step will follow", "dim")]
+        yield [(f"{_INDENT}hint: ", "dim"), (f"workshop hint {step.id}", "")]
+
+    def _finding_lines(self, outcome: Outcome, databases: Sequence[str]) -> Iterator[Line]:
+        finding = outcome.finding
+        assert finding
+        where = f"  ({', '.join(databases)})" if len(self.databases) > 1 else ""
+        yield from self._wrapped(outcome.title + where, _INDENT, "bold")
+        yield from finding_lines(finding, self.width)
+
+    def _wrapped(self, text: str, indent: str, style: str = "") -> Iterator[Line]:
+        for line in textwrap.wrap(text, self.width - len(indent)):
+            yield [(indent + line, style)]
+
+    def closing(self, seconds: float, next_lesson: Lesson | None = None) -> Iterator[Line]:
+        """How far the learner is, and what to do next."""
+        checked = [step for step in self.lesson.steps if step.id in self.outcomes]
+        done = [step for step in checked if self.done(step)]
+        waiting = [step for step in checked if not self.done(step) and (self.waits(step) or not self.failed(step))]
+        yield []
+        if first := self.first_to_fix:
+            if waiting:
+                count = f"{len(waiting)} step{'s' if len(waiting) > 1 else ''}"
+                yield [(f"  · {count} wait{'' if len(waiting) > 1 else 's'} for {first.id}", "dim")]
+                yield []
+        total = len(self.lesson.steps)
+        part = f"{len(done)} of {total} steps done" if len(checked) == total else f"{len(done)} of {len(checked)} checked steps done"
+        style = "good" if checked and len(done) == len(checked) else "bad"
+        yield [(part, style), (f" · {seconds:.1f} s", "dim")]
+        if len(done) == total and next_lesson:
+            yield [(f"Lesson {self.lesson.number} is done. Next: lessons/{next_lesson.name}/README.md", "")]
+
+
+def _same(one: Finding | None, other: Finding | None) -> bool:
+    return bool(one and other) and (one.where, one.expected, one.yours) == (other.where, other.expected, other.yours)  # type: ignore[union-attr]
+
+
+def finding_lines(finding: Finding, width: int = 80) -> Iterator[Line]:
+    """One finding: what was asked, what should have come, what came, and what helps."""
+    if finding.asked:
+        yield from _wrap(finding.asked, _INDENT, width, most=3)
+    if finding.where:
+        yield from _wrap(finding.where, _INDENT + "  ", width, most=2)
+    if finding.expected:
+        yield from _labelled("expected", finding.expected, "good", width)
+    if finding.yours:
+        yield from _labelled("yours", finding.yours, "bad", width)
+    for frame in finding.frames[-3:]:
+        yield from _wrap(str(frame), _INDENT + " " * (_LABEL + 2), width, most=3)
+    for statement in finding.statements:
+        yield from _wrap(statement, _INDENT + " " * (_LABEL + 2), width, style="dim", most=2)
+    if finding.why:
+        yield from _wrap(finding.why, _INDENT, width)
+    if finding.output:
+        yield [(f"{_INDENT}your app printed:", "dim")]
+        for line in finding.output.splitlines():
+            yield [(f"{_INDENT}  {line}"[: width - 1], "dim")]
+
+
+def _labelled(label: str, text: str, style: str, width: int) -> Iterator[Line]:
+    indent = _INDENT + "  "
+    lines = _cut(text, width - len(indent) - _LABEL, 5)
+    for number, line in enumerate(lines):
+        yield [(indent + f"{label if number == 0 else '':<{_LABEL}}", "dim"), (line, style)]
+
+
+def _wrap(text: str, indent: str, width: int, style: str = "", most: int = 8) -> Iterator[Line]:
+    for line in _cut(text, width - len(indent), most):
+        yield [(indent + line, style)]
+
+
+def _cut(text: str, width: int, most: int) -> list[str]:
+    """`text` in lines of at most `width` columns, and at most `most` of them."""
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width) or [""]]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], lines[most - 1][: width - 2] + " …"]
+    return lines
+
+
+def as_text(lines: Iterable[Line]) -> str:
+    """Lines without their styles."""
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """All that a learner reads of one failed check, as plain text."""
+    lines: list[Line] = [[(outcome.title, "")]]
+    if outcome.finding:
+        lines += finding_lines(outcome.finding)
+    return as_text(lines)
+
+
+def by_lesson(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, list[Outcome]]]:
+    """Outcomes grouped by lesson, in order."""
+    for lesson, group in groupby(sorted(outcomes, key=lambda found: found.lesson), key=lambda found: found.lesson):
+        yield lesson, list(group)
