@@ -4,6 +4,7 @@
 serves it at the moment.
 """
 
+import collections
 import inspect
 import itertools
 import json
@@ -37,13 +38,17 @@ FORKS = hasattr(os, "fork")
 _HOST_SCRIPT = Path(__file__).with_name("host.py")
 _ERROR_HEADER = "x-workshop-error"
 _LEFT_BEHIND = ("__pycache__", ".*", "venv", "node_modules", "*.db", "*.db-*", "*.sqlite*", "*.egg-info")
+_MOST_LOADS = 50  # apps that one process serves before it is replaced: its memory grows
+_LAST_WORDS_SECONDS = 2.0
+_UNLOAD_SECONDS = 1.0
 _LARGEST = 20 * 2**20  # bytes of a lesson folder
 _STARTUP_LINE = re.compile(
     r"INFO:\s+(Started server process|Waiting for application|Application startup complete|"
     r"Uvicorn running|Shutting down|Finished server process|Application shutdown)"
 )
 _TRACEBACK = re.compile(
-    r"^(ERROR:\s+Exception in ASGI application|ERROR:\s+Traceback|Traceback \(most|\s|  \+|During handling|The above|$)"
+    r"^(ERROR:\s+Exception in ASGI application|ERROR:\s+Traceback|Traceback \(most|\s|  \+|"
+    r"During handling|The above|$)"
 )
 
 
@@ -93,6 +98,7 @@ class Host:
         self._numbers = itertools.count(1)
         self._channels: dict[str, Channel] = {}
         self._statuses: dict[int, int] = {}
+        self._idle: collections.deque[Process] = collections.deque()
         self._changed = threading.Condition()
         self._process = self._spawn()
         self._spare: subprocess.Popen[str] | None = None
@@ -113,8 +119,16 @@ class Host:
             env={**os.environ, "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"},
         )
 
-    def start(self, job: Mapping[str, Any]) -> int:
-        """Make a process for an app; returns its number. `connect` waits for it."""
+    def start(self, job: Mapping[str, Any], *, fresh: bool = True) -> "Process":
+        """Find a process for an app: a new one, or, if it need not be `fresh`, one that has served others."""
+        while not fresh and self._idle:
+            process = self._idle.popleft()
+            if process.load(job):
+                return process
+            self.kill(process)
+        return Process(self, self._new_process(job), job["token"])
+
+    def _new_process(self, job: Mapping[str, Any]) -> int:
         number = next(self._numbers)
         order = {**job, "number": number, "control": self._listener.getsockname()[1]}
         if FORKS:
@@ -125,6 +139,13 @@ class Host:
             self._alone[number] = process
         self._order(process, order)
         return number
+
+    def release(self, process: "Process") -> None:
+        """Take back a process that may serve another app."""
+        if process.unload():
+            self._idle.append(process)
+        else:
+            self.kill(process)
 
     def _order(self, process: "subprocess.Popen[str]", order: Mapping[str, Any]) -> None:
         assert process.stdin
@@ -141,8 +162,12 @@ class Host:
             self._changed.wait_for(lambda: token in self._channels, seconds)
             return self._channels.pop(token, None)
 
-    def kill(self, number: int) -> None:
-        """End an app and all it has started."""
+    def kill(self, process: "Process") -> None:
+        """End a process and all it has started."""
+        process.hang_up()
+        self._kill_number(process.number)
+
+    def _kill_number(self, number: int) -> None:
         if process := self._alone.pop(number, None):
             process.kill()
             self._statuses[number] = process.wait()
@@ -190,6 +215,65 @@ class Host:
         self._listener.close()
 
 
+class Process:
+    """One process of the host, and the talk with it. It serves one app at a time."""
+
+    def __init__(self, host: Host, number: int, token: str) -> None:
+        self.number = number
+        self.reused = False
+        self._host, self._token = host, token
+        self._channel: Channel | None = None
+        self._questions = itertools.count(1)
+        self._loads = 1
+
+    def connect(self) -> bool:
+        """Wait until the process calls; whether it does."""
+        if self._channel is None:
+            self._channel = self._host.connect(self._token, START_SECONDS)
+        return self._channel is not None
+
+    def send(self, question: Mapping[str, Any]) -> int:
+        """Ask something; returns the number that the reply will carry. OSError when the process has gone."""
+        number = next(self._questions)
+        assert self._channel
+        self._channel.send({**question, "number": number})
+        return number
+
+    def read(self, seconds: float) -> dict[str, Any] | None:
+        """The next message; {} when the process has gone, None when none comes in time."""
+        return self._channel.read(seconds) if self._channel else {}
+
+    def unload(self) -> bool:
+        """Tell the process to forget its app, without waiting for it; False if it can't serve another."""
+        self._loads += 1
+        if self._channel is None or self._loads > _MOST_LOADS:
+            return False
+        try:
+            self.send({"ask": "unload"})
+        except OSError:
+            return False
+        return True
+
+    def load(self, job: Mapping[str, Any]) -> bool:
+        """Give the process its next app; False if it is not as good as new."""
+        message: dict[str, Any] | None = {"event": ""}
+        while message and message.get("event") != "unloaded":
+            message = self.read(_UNLOAD_SECONDS)
+        if not message or not message["clean"]:
+            return False
+        try:
+            self.send({"ask": "load", "job": dict(job)})
+        except OSError:
+            return False
+        self.reused = True
+        return True
+
+    def hang_up(self) -> None:
+        """End the talk; the process ends when it notices."""
+        if self._channel is not None:
+            self._channel.close()
+
+
 # Apps
 
 
@@ -216,7 +300,9 @@ class Submission:
                 with suppress(OSError):
                     found[path.relative_to(self.folder).as_posix()] = path.read_bytes()
             if sum(map(len, found.values())) > _LARGEST:
-                raise Unavailable(f"{self.folder} holds more than 20 MB; a lesson's folder holds only its code")
+                raise Unavailable(
+                    f"{self.folder} holds more than 20 MB; a lesson's folder holds only its code"
+                )
         return found
 
     def copy_to(self, folder: Path) -> None:
@@ -234,7 +320,7 @@ class Answer:
     asked: str
     status: int
     body: Any
-    headers: httpx.Headers
+    headers: Mapping[str, str]  # names in lower case
     frames: tuple[Frame, ...] = ()
     error: str = ""
 
@@ -250,7 +336,35 @@ class Refusal:
     output: str
 
 
-class App:
+class Requests:
+    """The short names of HTTP's methods, for whatever can send a request."""
+
+    def request(self, method: str, path: str, **keywords: Any) -> Answer:
+        """Send one request."""
+        raise NotImplementedError
+
+    def get(self, path: str, **keywords: Any) -> Answer:
+        """Send a GET request."""
+        return self.request("GET", path, **keywords)
+
+    def post(self, path: str, **keywords: Any) -> Answer:
+        """Send a POST request."""
+        return self.request("POST", path, **keywords)
+
+    def put(self, path: str, **keywords: Any) -> Answer:
+        """Send a PUT request."""
+        return self.request("PUT", path, **keywords)
+
+    def patch(self, path: str, **keywords: Any) -> Answer:
+        """Send a PATCH request."""
+        return self.request("PATCH", path, **keywords)
+
+    def delete(self, path: str, **keywords: Any) -> Answer:
+        """Send a DELETE request."""
+        return self.request("DELETE", path, **keywords)
+
+
+class App(Requests):
     """One folder with one database, and the process that serves it, which can be restarted."""
 
     def __init__(
@@ -262,6 +376,8 @@ class App:
         client: httpx.Client,
         environment: Mapping[str, str | None] | None = None,
         prefix: str = "",
+        *,
+        fresh: bool = True,
     ) -> None:
         self.folder = folder / "app"
         self.url = url
@@ -271,9 +387,9 @@ class App:
         self._environment: dict[str, str | None] = {}
         self._cwd = self.folder
         self._output = folder / "output.txt"
-        self._number: int | None = None
-        self._channel: Channel | None = None
-        self._questions = itertools.count(1)
+        self._process: Process | None = None
+        self._fresh = fresh
+        self.reused = False  # whether any of its processes has served another app before
         self._port: int | None = None
         self._last_event: dict[str, Any] = {}
         self._token = ""
@@ -318,31 +434,36 @@ class App:
         self._cwd = self.folder / cwd
         self._cwd.mkdir(exist_ok=True)
         self._check_that_main_exists()
-        self._token = secrets.token_hex(8)
-        self._number = self._host.start(
-            {
-                "folder": str(self.folder),
-                "cwd": str(self._cwd),
-                "lifespan": lifespan,
-                "environment": {**self._given, **self._environment},
-                "output": str(self._output),
-                "token": self._token,
-            }
-        )
+        job = {
+            "folder": str(self.folder),
+            "cwd": str(self._cwd),
+            "lifespan": lifespan,
+            "environment": {**self._given, **self._environment},
+            "output": str(self._output),
+            "token": secrets.token_hex(8),
+        }
+        self._process = self._host.start(job, fresh=self._fresh)
+        self.reused = self.reused or self._process.reused
 
     def _check_that_main_exists(self) -> None:
         if (self.folder / "main.py").exists() or (self.folder / "main").is_dir():
             return
         there = ", ".join(sorted({path.partition("/")[0] for path in self._submission.files})) or "nothing"
-        self._fail("file missing", "no main.py", expected=f"main.py in {self._submission.folder.name}/", why=f"In the folder: {there}.")
+        self._fail(
+            "file missing",
+            "no main.py",
+            expected=f"main.py in {self._submission.folder.name}/",
+            why=f"In the folder: {there}.",
+        )
 
     def wait_until_ready(self) -> None:
         """Wait for a launched app; the check fails if it doesn't come up in time."""
-        assert self._number is not None
-        self._channel = self._host.connect(self._token, START_SECONDS)
-        if self._channel is None:
+        assert self._process
+        if not self._process.connect():
             self._gone("Starting the app")
-        event = self._channel.read(START_SECONDS)
+        event = self._process.read(START_SECONDS)
+        while event and "reply" in event:
+            event = self._process.read(START_SECONDS)
         if event is None:
             self._too_slow("start", START_SECONDS, "Starting the app")
         elif event.get("event") == "ready":
@@ -353,19 +474,17 @@ class App:
 
     def stop(self) -> None:
         """End the process at once, as a power cut would. Folder and database stay."""
-        if self._number is not None:
-            self._host.kill(self._number)
-        if self._channel is not None:
-            self._channel.close()
-        self._number = self._port = self._channel = None
+        if self._process is not None:
+            self._host.kill(self._process)
+        self._process = self._port = None
         self._last_event = {}
 
     def restart(self) -> None:
         """A new process on the same folder and the same database."""
-        number = self._number
+        process = self._process
         self.stop()
-        if number is not None:
-            self._host.status(number)
+        if process is not None:
+            self._host.status(process.number)
         self.start()
 
     def fails_to_start(
@@ -378,7 +497,8 @@ class App:
             if failure.finding.kind in {"too slow", "file missing", "syntax error"}:
                 raise
             return Refusal(message_of(self.output), self.output)
-        self._fail("difference", "it starts and serves", asked="Starting the app", expected="the app refuses to start, with a clear error")
+        expected = "the app refuses to start, with a clear error"
+        return self._fail("difference", "it starts and serves", expected=expected)
 
     # Asking
 
@@ -400,27 +520,9 @@ class App:
             self._gone(asked)
         error = json.loads(response.headers.get(_ERROR_HEADER, "{}") or "{}")
         message = f"{error['type']}: {error['message']}" if error else ""
-        return Answer(asked, response.status_code, _body(response), response.headers, _frames(error), message)
-
-    def get(self, path: str, **keywords: Any) -> Answer:
-        """Send a GET request."""
-        return self.request("GET", path, **keywords)
-
-    def post(self, path: str, **keywords: Any) -> Answer:
-        """Send a POST request."""
-        return self.request("POST", path, **keywords)
-
-    def put(self, path: str, **keywords: Any) -> Answer:
-        """Send a PUT request."""
-        return self.request("PUT", path, **keywords)
-
-    def patch(self, path: str, **keywords: Any) -> Answer:
-        """Send a PATCH request."""
-        return self.request("PATCH", path, **keywords)
-
-    def delete(self, path: str, **keywords: Any) -> Answer:
-        """Send a DELETE request."""
-        return self.request("DELETE", path, **keywords)
+        return Answer(
+            asked, response.status_code, _body(response), dict(response.headers), _frames(error), message
+        )
 
     def probe(self, function: Callable[..., Any], *modules: str, **arguments: Any) -> Any:
         """Run a function of the grader's inside the app's process, on its modules; returns JSON."""
@@ -429,7 +531,13 @@ class App:
         asked = _sentence(function)
         source = textwrap.dedent(inspect.getsource(function))
         reply = self._ask(
-            {"ask": "probe", "source": source, "name": function.__name__, "modules": modules, "arguments": arguments},
+            {
+                "ask": "probe",
+                "source": source,
+                "name": function.__name__,
+                "modules": modules,
+                "arguments": arguments,
+            },
             asked,
         )
         if error := reply.get("error"):
@@ -445,14 +553,19 @@ class App:
     @contextmanager
     def recorded(self) -> Iterator[list[str]]:
         """A list that holds, after the block, the SQL statements that the app sent within it."""
+        statements: list[str] = []
+        since = self.count_statements()
+        yield statements
+        statements += self.statements(since)
+
+    def count_statements(self) -> int:
+        """How many SQL statements the app has sent so far."""
+        return len(self.statements(0))
+
+    def statements(self, since: int) -> list[str]:
+        """The SQL statements that the app has sent, from number `since` on."""
         if not self.running:
             self.start()
-        since = len(self._statements(0))
-        statements: list[str] = []
-        yield statements
-        statements += self._statements(since)
-
-    def _statements(self, since: int) -> list[str]:
         found: list[str] = self._ask({"ask": "statements", "since": since}, "SQL statements")["statements"]
         return found
 
@@ -471,7 +584,7 @@ class App:
             url = url.set(drivername="postgresql+psycopg2")
         return sa.create_engine(url, poolclass=sa.NullPool)
 
-    def sql(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+    def sql(self, statement: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """Run SQL on the grader's own connection and commit; returns the rows, if there are any."""
         if not self.running:
             self.start()
@@ -494,10 +607,18 @@ class App:
     def _check_that_database_exists(self, asked: str) -> None:
         file = self.url.database or ""
         if self.url.get_backend_name() == "sqlite" and not Path(file).exists():
-            self._fail("difference", f"there is no {Path(file).name}", asked=asked, expected=f"{Path(file).name} beside main.py")
+            self._fail(
+                "difference",
+                f"there is no {Path(file).name}",
+                asked=asked,
+                expected=f"{Path(file).name} beside main.py",
+            )
 
     def close(self) -> None:
-        """End the process and let go of the database."""
+        """Let go of the process, which may serve another app, and of the database."""
+        if self.running and self._process:
+            self._host.release(self._process)
+            self._process = self._port = None
         self.stop()
         if "engine" in self.__dict__:
             self.engine.dispose()
@@ -505,14 +626,13 @@ class App:
     # What went wrong
 
     def _ask(self, question: dict[str, Any], asked: str, seconds: float = REQUEST_SECONDS) -> dict[str, Any]:
-        assert self._channel
-        number = next(self._questions)
+        assert self._process
         try:
-            self._channel.send({**question, "number": number})
+            number = self._process.send(question)
         except OSError:
             self._gone(asked)
         while True:
-            reply = self._channel.read(seconds)
+            reply = self._process.read(seconds)
             if reply is None:
                 self._too_slow("request", seconds, asked)
             if reply.get("reply") == number:
@@ -530,26 +650,28 @@ class App:
 
     def _where(self) -> tuple[Frame, ...]:
         """The learner's line that runs at this moment, if the process can still tell."""
-        assert self._channel
+        assert self._process
         with suppress(OSError):
-            self._channel.send({"ask": "where", "number": 0})
-            while reply := self._channel.read(1.0):
-                if reply.get("reply") == 0:
+            number = self._process.send({"ask": "where"})
+            while reply := self._process.read(1.0):
+                if reply.get("reply") == number:
                     return _frames(reply)
         return ()
 
     def _gone(self, asked: str) -> Never:
         """Say how the process ended."""
         event = self._last_event
-        while self._channel and "event" not in event:
-            event = self._channel.read(1.0) or {"event": "none"}
+        while self._process and "event" not in event:
+            event = self._process.read(1.0) or {"event": "none"}
+        while self._process and self._process.read(_LAST_WORDS_SECONDS):
+            continue  # until it has printed all it has to say, and ended
         kind, yours = "ended", ""
         if event.get("event") == "exit":
             yours = f"your code ends the whole program: {event['how']}"
         elif event.get("event") == "failed":
             kind, yours = _failed(event)
-        elif self._number is not None:
-            yours = _ended(self._host.status(self._number))
+        elif self._process is not None:
+            yours = _ended(self._host.status(self._process.number))
         self.stop()
         self._fail(kind, yours, asked=asked, frames=_frames(event))
 
@@ -567,7 +689,10 @@ def _failed(event: dict[str, Any]) -> tuple[str, str]:
         return "no app", "`app` in main.py is not an application: it should be  app = FastAPI()"
     text = f"{event['type']}: {event['message']}"
     if kind == "exit":
-        return "ended", f"your code ends the whole program: sys.exit, while {doing.get(event['while'], 'running')}"
+        return (
+            "ended",
+            f"your code ends the whole program: sys.exit, while {doing.get(event['while'], 'running')}",
+        )
     if kind in {"syntax error", "import error"}:
         return kind, text
     return "failed to start", f"{text}"
@@ -607,7 +732,13 @@ def _sentence(function: Callable[..., Any]) -> str:
 def message_of(output: str) -> str:
     """What a program that ended said, without the lines of tracebacks and of the server's own log."""
     lines = [line for line in output.splitlines() if line.strip() and not _STARTUP_LINE.match(line)]
-    noise = ("Traceback (most", "During handling", "The above exception", "ERROR:    Traceback", "ERROR:    Application startup failed")
+    noise = (
+        "Traceback (most",
+        "During handling",
+        "The above exception",
+        "ERROR:    Traceback",
+        "ERROR:    Application startup failed",
+    )
     kept: list[str] = []
     in_frames = False
     for line in lines:

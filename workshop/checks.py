@@ -1,4 +1,4 @@
-"""What the author of a check works with: `step` names the step, `Apps` is the learner's app beside the reference."""
+"""What the author of a check works with: `step` names its step, `Apps` is an app beside the reference."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Never, TypeVar
 
-from workshop.apps import Answer, App, printed
+from workshop.answers import Reference
+from workshop.apps import Answer, App, Requests, printed
 from workshop.compare import PARTS, Difference, Ids, first_difference, schema_difference
 from workshop.verdicts import Failure, Finding, Unavailable
 
@@ -69,7 +70,7 @@ class Both:
 class Apps:
     """A learner's app and the reference, on databases of their own that hold the same."""
 
-    def __init__(self, yours: App, reference: App, database: str) -> None:
+    def __init__(self, yours: App, reference: Reference, database: str) -> None:
         self.yours, self.reference, self.database = yours, reference, database
         self._ids = Ids()
         self._launched = False
@@ -99,7 +100,8 @@ class Apps:
         lifespan: bool = True,
     ) -> None:
         """Start both, with changed variables (None removes one), extra files, another working folder
-        (relative to the app's), or without their start-up code."""
+        (relative to the app's), or without their start-up code.
+        """
         for app in (self.yours, self.reference):
             app.launch(environment, files, cwd, lifespan)
         self._launched = True
@@ -136,14 +138,22 @@ class Apps:
     ) -> Both:
         """Send the same request to both and compare the answers; returns the bodies."""
         self.ready()
-        expected = _of_the_course(lambda: self._send("expected", self.reference, method, path, parts, keywords))
+        expected = _of_the_course(
+            lambda: self._send("expected", self.reference, method, path, parts, keywords)
+        )
         with _explained(why, _told(expected)):
             yours = self._send("yours", self.yours, method, path, parts, keywords)
         self._compare_answers(expected, yours, why, ordered, status_only)
         return Both(expected.body, yours.body)
 
     def _send(
-        self, side: str, app: App, method: str, path: str, parts: Sequence[Any], keywords: Mapping[str, Any]
+        self,
+        side: str,
+        app: Requests,
+        method: str,
+        path: str,
+        parts: Sequence[Any],
+        keywords: Mapping[str, Any],
     ) -> Answer:
         own = Both.side(keywords, side)
         return app.request(method, path.format(*Both.side(parts, side)), **own)
@@ -193,14 +203,14 @@ class Apps:
 
     # The databases
 
-    def sql(self, statement: str, *, why: str = "", **parameters: Any) -> Both:
+    def sql(self, statement: str, /, *, why: str = "", **parameters: Any) -> Both:
         """Run SQL in both databases, on the grader's own connections; returns the rows."""
         self.ready()
         expected = _of_the_course(lambda: self.reference.sql(statement, **Both.side(parameters, "expected")))
         with _explained(why):
             return Both(expected, self.yours.sql(statement, **Both.side(parameters, "yours")))
 
-    def same_rows(self, query: str, *, why: str = "", ordered: bool = False, **parameters: Any) -> Both:
+    def same_rows(self, query: str, /, *, why: str = "", ordered: bool = False, **parameters: Any) -> Both:
         """The query finds equal rows in both databases; returns them."""
         rows = self.sql(query, why=why, **parameters)
         found = first_difference(rows.expected, rows.yours, ordered=ordered, ids=self._ids, where="rows")
@@ -261,12 +271,23 @@ class Apps:
         if not ok:
             shown = tuple(collapse(statements))
             raise Failure(
-                Finding("difference", what, "", str(expected), str(yours), why=why, statements=shown, output=self._printed())
+                Finding(
+                    "difference",
+                    what,
+                    "",
+                    str(expected),
+                    str(yours),
+                    why=why,
+                    statements=shown,
+                    output=self._printed(),
+                )
             )
 
     def _fail(self, found: Difference, asked: str, why: str) -> Never:
         raise Failure(
-            Finding("difference", asked, found.where, found.expected, found.yours, why=why, output=self._printed())
+            Finding(
+                "difference", asked, found.where, found.expected, found.yours, why=why, output=self._printed()
+            )
         )
 
     def _printed(self) -> str:

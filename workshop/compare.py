@@ -107,7 +107,7 @@ def _items(
 def _best_match(
     expected: Any, candidates: Sequence[Any], ids: Ids, where: str
 ) -> tuple[int | None, Difference | None]:
-    """The candidate that equals `expected`, preferring one with the same id; else the difference to the first."""
+    """The candidate that equals `expected`, one with the same id first; else the first difference."""
     closest: Difference | None = None
     order = sorted(range(len(candidates)), key=lambda i: _id_of(candidates[i]) != _id_of(expected))
     for index in order:
@@ -181,9 +181,11 @@ def show(value: Any) -> str:
 def count(items: Sequence[Any]) -> str:
     """``"2 items"``, and what they are called if that is short."""
     total = f"{len(items)} item{'' if len(items) == 1 else 's'}"
-    names = [str(item.get("title") or item.get("username") or item.get("name") or "") for item in items[:4]] if (
-        items and all(isinstance(item, Mapping) for item in items[:4])
-    ) else []
+    names = (
+        [str(item.get("title") or item.get("username") or item.get("name") or "") for item in items[:4]]
+        if (items and all(isinstance(item, Mapping) for item in items[:4]))
+        else []
+    )
     return f"{total}: {', '.join(names)}" if names and all(names) and len(items) <= 4 else total
 
 
@@ -212,7 +214,11 @@ def schema_difference(
             if found:
                 return found
     key = one["primary key"]
-    if "names" in parts and (not column or column in key["columns"]) and key["name"] != other["primary key"]["name"]:
+    if (
+        "names" in parts
+        and (not column or column in key["columns"])
+        and key["name"] != other["primary key"]["name"]
+    ):
         return _named(f"primary key of {table}", key, other["primary key"])
     return None
 
@@ -226,24 +232,22 @@ def _column_difference(
             f"column {where}", "exists", f"no such column (there are: {', '.join(yours['columns'])})"
         )
     one, other = expected["columns"][name], yours["columns"][name]
-    told = {
-        "type": lambda column: column["type"],
-        "nullable": lambda column: "may be NULL" if column["nullable"] else "NOT NULL",
-        "default": lambda column: f"DEFAULT {column['default']}" if column["default"] else "no default in the database",
-    }
-    for part, tell in told.items():
+    for part in ("type", "nullable", "default"):
         if part in parts and one[part] != other[part]:
-            return Difference(f"column {where}", tell(one), tell(other))
-    if "primary key" in parts and (name in expected["primary key"]["columns"]) != (
-        name in yours["primary key"]["columns"]
-    ):
-        is_key = {True: "part of the primary key", False: "no part of the primary key"}
-        return Difference(
-            f"column {where}",
-            is_key[name in expected["primary key"]["columns"]],
-            is_key[name in yours["primary key"]["columns"]],
-        )
+            return Difference(f"column {where}", _column_in_words(part, one), _column_in_words(part, other))
+    is_key = [name in schema["primary key"]["columns"] for schema in (expected, yours)]
+    if "primary key" in parts and is_key[0] != is_key[1]:
+        words = {True: "part of the primary key", False: "no part of the primary key"}
+        return Difference(f"column {where}", words[is_key[0]], words[is_key[1]])
     return None
+
+
+def _column_in_words(part: str, column: Mapping[str, Any]) -> str:
+    if part == "nullable":
+        return "may be NULL" if column["nullable"] else "NOT NULL"
+    if part == "default":
+        return f"DEFAULT {column['default']}" if column["default"] else "no default in the database"
+    return str(column["type"])
 
 
 _CONSTRAINTS = {"unique": "unique", "foreign keys": "foreign key", "indexes": "index", "checks": "check"}
@@ -263,11 +267,17 @@ def _constraint_difference(
             return Difference(where, f"{shown}{wanted['what']}", f"{shown}{alike[0]['what']}")
         if named and not any(found["name"] == wanted["name"] for found in alike):
             return _named(f"{shown} of {where}", wanted, alike[0])
-    for found in yours if column else ():  # a table may have more than the reference; a column that is asked for, not
-        if found["columns"] == [column] and not any(found["columns"] == wanted["columns"] for wanted in expected):
+    for found in (
+        yours if column else ()
+    ):  # a table may have more than the reference; a column that is asked for, not
+        if found["columns"] == [column] and not any(
+            found["columns"] == wanted["columns"] for wanted in expected
+        ):
             return Difference(f"{table}.{column}", f"no {shown}", f"{shown}{found['what']}")
     return None
 
 
 def _named(where: str, expected: Mapping[str, Any], yours: Mapping[str, Any]) -> Difference:
-    return Difference(where, f"named {expected['name']}", f"named {yours['name']}" if yours["name"] else "has no name")
+    return Difference(
+        where, f"named {expected['name']}", f"named {yours['name']}" if yours["name"] else "has no name"
+    )

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Self
@@ -25,6 +25,7 @@ import httpx
 import sqlalchemy as sa
 
 from workshop import postgres
+from workshop.answers import Memory, Reference
 from workshop.apps import App, Host, Submission
 from workshop.checks import Apps, Check
 from workshop.databases import PostgresDatabases
@@ -32,6 +33,7 @@ from workshop.lessons import Lesson
 from workshop.render import render_lesson
 from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Outcome, Unavailable
 
+AHEAD = 3  # checks whose apps are started before they are needed
 _RUN_FOLDER = "workshop-run-"
 
 
@@ -86,6 +88,7 @@ class Bench:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_RUN_FOLDER}{os.getpid()}-"))
         self._lock = threading.Lock()
         self._count = 0
+        self._memories: dict[str, Memory] = {}
         self._background = ThreadPoolExecutor(1)
         self._postgres: Future[PostgresDatabases] | None = None
         self._background.submit(_remove_old_folders)
@@ -103,13 +106,14 @@ class Bench:
         """The databases of this run on the server; Unavailable when there is no server to be had."""
         self.prepare_postgres()
         assert self._postgres
-        try:
+        with _server_faults():
             return self._postgres.result()
-        except postgres.ServerError as error:
-            raise Unavailable(str(error)) from None
 
-    def app(self, submission: Submission, database: str, *, by_environment: bool) -> App:
-        """A submission with a new database. `by_environment`: it learns the URL from DATABASE_URL."""
+    def app(self, submission: Submission, database: str, *, by_environment: bool, fresh: bool = False) -> App:
+        """A submission with a new database, in a process that has served no other if it must be `fresh`.
+
+        `by_environment`: the app learns the database's URL from DATABASE_URL.
+        """
         with self._lock:
             self._count += 1
             folder = self.folder / str(self._count)
@@ -117,10 +121,18 @@ class Bench:
         if database == "sqlite":
             url, prefix = sa.URL.create("sqlite", database=str(folder / "app" / "blog.db")), ""
         else:
-            url = sa.make_url(self.postgres.create())
+            with _server_faults():
+                url = sa.make_url(self.postgres.create())
             prefix = f"{self.postgres.prefix}{self._count}_"
         environment = {"DATABASE_URL": url.render_as_string(hide_password=False) if by_environment else None}
-        return App(self.host, submission, folder, url, self.client, environment, prefix)
+        return App(self.host, submission, folder, url, self.client, environment, prefix, fresh=fresh)
+
+    def memory(self, lesson: Lesson) -> Memory:
+        """What the reference of a lesson has answered before."""
+        with self._lock:
+            if lesson.name not in self._memories:
+                self._memories[lesson.name] = Memory(lesson)
+            return self._memories[lesson.name]
 
     def discard(self, app: App) -> None:
         """Remove an app with its folder and its database."""
@@ -130,7 +142,9 @@ class Bench:
         self._background.submit(shutil.rmtree, app.folder.parent, ignore_errors=True)
 
     def close(self) -> None:
-        """Leave nothing behind: no process, no database, no file."""
+        """Leave nothing behind: no process, no database, no file but the reference's answers."""
+        for memory in self._memories.values():
+            memory.save()
         self.host.close()
         self.client.close()
         self._background.shutdown(wait=True)
@@ -141,8 +155,19 @@ class Bench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def _server_faults() -> Iterator[None]:
+    """A server that can't be had is told like everything else that isn't the learner's fault."""
+    try:
+        yield
+    except postgres.ServerError as error:
+        raise Unavailable(str(error)) from None
 
 
 def _remove_old_folders() -> None:
@@ -162,7 +187,9 @@ def _is_running(pid: int) -> bool:
 class Grading:
     """The checks of one lesson on one submission."""
 
-    def __init__(self, bench: Bench, lesson: Lesson, submission: Submission, databases: Iterable[str] = ()) -> None:
+    def __init__(
+        self, bench: Bench, lesson: Lesson, submission: Submission, databases: Iterable[str] = ()
+    ) -> None:
         self.bench, self.lesson, self.submission = bench, lesson, submission
         self.databases = tuple(databases)
         self.failed: dict[str, set[str]] = {}  # step → the databases on which it failed
@@ -196,20 +223,44 @@ class Grading:
                 if not check.starts_apps:
                     self._ready[key].launch()
 
-    def _apps(self, check: Check, database: str) -> Apps:
-        yours = self.bench.app(self.submission, database, by_environment=self.by_environment)
-        answer_key = reference(self.lesson, check.step)
-        other = self.bench.app(answer_key, database, by_environment=self.by_environment)
+    def _apps(self, check: Check, database: str, *, fresh: bool = False) -> Apps:
+        yours = self.bench.app(self.submission, database, by_environment=self.by_environment, fresh=fresh)
+        answer_key = solution_at(self.lesson, check.step)
+        other = Reference(
+            lambda: self.bench.app(answer_key, database, by_environment=self.by_environment),
+            self.memory.calls.get((check.name, database), []),
+            lambda calls: self.memory.keep(check.name, database, calls),
+        )
         return Apps(yours, other, database)
 
-    @contextlib.contextmanager
-    def apps(self, check: Check, database: str) -> Iterator[Apps]:
-        """The apps of one check, removed after the block."""
+    @cached_property
+    def memory(self) -> Memory:
+        """What the reference has answered before; shared by all gradings of the lesson."""
+        return self.bench.memory(self.lesson)
+
+    def perform(self, check: Check, database: str) -> None:
+        """Run a check; raises Failure when the submission fails it.
+
+        A process that has served other apps is quick, but a failure counts only in one that has not.
+        """
         apps = self._ready.pop((check.name, database), None) or self._apps(check, database)
         try:
-            yield apps
+            self._perform_on(apps, check)
+        except Failure:
+            if not apps.yours.reused:
+                raise
+            self._perform_on(self._apps(check, database, fresh=True), check)
+
+    def _perform_on(self, apps: Apps, check: Check) -> None:
+        try:
+            check.function(apps)
+            apps.reference.finish()
         finally:
-            for app in (apps.yours, apps.reference):
+            self._discard(apps)
+
+    def _discard(self, apps: Apps) -> None:
+        for app in (apps.yours, apps.reference.app):
+            if app is not None:
                 self.bench.discard(app)
 
     def run(self, check: Check, database: str) -> Outcome:
@@ -219,8 +270,7 @@ class Grading:
         began = time.perf_counter()
         finding, verdict = None, PASSED
         try:
-            with self.apps(check, database) as apps:
-                check.function(apps)
+            self.perform(check, database)
         except Failure as failure:
             finding, verdict = failure.finding, FAILED
         except Unavailable as error:
@@ -228,40 +278,48 @@ class Grading:
         return self.outcome(check, database, verdict, time.perf_counter() - began, finding)
 
     def outcome(
-        self, check: Check, database: str, verdict: str, seconds: float, finding: Finding | None = None, waits_for: str = ""
+        self,
+        check: Check,
+        database: str,
+        verdict: str,
+        seconds: float,
+        finding: Finding | None = None,
+        waits_for: str = "",
     ) -> Outcome:
         """Note the result of a check."""
         if verdict in {FAILED, BROKEN}:
             self.failed.setdefault(check.step, set()).add(database)
         return Outcome(
-            self.lesson.name, check.step, check.name, check.title, database, verdict, seconds, finding, waits_for
+            self.lesson.name,
+            check.step,
+            check.name,
+            check.title,
+            database,
+            verdict,
+            seconds,
+            finding,
+            waits_for,
         )
 
     def run_all(self, steps: Iterable[str] = ()) -> Iterator[Outcome]:
-        """Run the checks, each pair of apps started while the check before runs."""
+        """Run the checks, the apps of the next ones started while one runs."""
         tasks = self.tasks(steps)
-        for index, task in enumerate(tasks):
-            if index + 1 < len(tasks):
-                following = tasks[index + 1]
-            else:
-                following = None
-            if not self.waits_for(task[0]):
-                self.prepare(*task)
-            if following and not self.waits_for(following[0]):
-                self.prepare(*following)
-            yield self.run(*task)
-        self.close()
+        try:
+            for index, task in enumerate(tasks):
+                for coming in tasks[index : index + AHEAD]:
+                    self.prepare(*coming)
+                yield self.run(*task)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Remove apps that were started for checks that did not run."""
         while self._ready:
-            _, apps = self._ready.popitem()
-            for app in (apps.yours, apps.reference):
-                self.bench.discard(app)
+            self._discard(self._ready.popitem()[1])
 
 
-@lru_cache(maxsize=None)
-def reference(lesson: Lesson, step: str) -> Submission:
+@cache
+def solution_at(lesson: Lesson, step: str) -> Submission:
     """The reference at a step: the solution with everything up to it done, and no more."""
     return Submission(lesson.folder, render_lesson(lesson, step))
 
@@ -277,5 +335,7 @@ def imports_of(lesson: Lesson) -> list[str]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found[node.module] = None
     own = {path.removesuffix(".py") for path in render_lesson(lesson, last)}
-    extra = ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"] if "postgresql" in lesson.databases else []
+    extra = (
+        ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"] if "postgresql" in lesson.databases else []
+    )
     return [*(name for name in found if name.partition(".")[0] not in own), *extra]

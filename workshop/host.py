@@ -6,12 +6,15 @@ each, and ends, with every app, when that closes. An app's process talks to the 
 its own (`apps.py` is the other end), serves with real uvicorn, and writes what it prints into a file.
 """
 
+import asyncio
 import gc
 import importlib
 import io
 import json
 import linecache
+import logging
 import os
+import queue
 import selectors
 import signal
 import socket
@@ -73,7 +76,7 @@ def _fork_apps() -> None:
                 received = jobs.read(65536)
                 if not received:
                     _kill(running)
-                    return
+                    os._exit(0)
                 *lines, waiting = (waiting + received).split(b"\n")
                 for line in lines:
                     _obey(json.loads(line), running)
@@ -113,13 +116,18 @@ def _reap(running: dict[int, int]) -> None:
 
 
 class AppProcess:
-    """One app in one process: load it, serve it, answer the grader's questions, end."""
+    """A process that serves one app after another, and answers the grader's questions meanwhile."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.folder = os.path.realpath(job["folder"])
+        self.folder = ""
         self.statements: list[str] = []
         self.app: Any = None
+        self.loop: Any = None
+        self.stop_serving: Any = None
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._unloading = False
+        self._global_listeners = False
         self._sending = threading.Lock()
         self._grader = socket.create_connection(("127.0.0.1", job["control"]))
 
@@ -130,7 +138,15 @@ class AppProcess:
             self._settle()
             self.send({"token": self.job["token"]})
             threading.Thread(target=self._answer_questions, daemon=True).start()
-            code = self._serve()
+            self._before = self._surroundings()
+            while True:
+                self._enter(self.job)
+                code = self._serve()
+                if not self._unloading:
+                    break
+                clean = self._unload()
+                self.send({"event": "unloaded", "clean": clean})
+                self.job = self._jobs.get()
         except BaseException as error:
             self.send({"event": "failed", "while": "running", **self.describe(error)})
         finally:
@@ -139,12 +155,10 @@ class AppProcess:
             _real_exit(code)
 
     def _settle(self) -> None:
-        """Make this process look like one that a person has started in the folder."""
-        output = os.open(self.job["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        """Let go of what belongs to the host, and make leaks visible."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nothing, descriptor)
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stdout = _line_buffered(1)
         sys.stderr = _line_buffered(2)
@@ -153,25 +167,73 @@ class AppProcess:
 
             resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_OUTPUT, _MAX_OUTPUT))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        for name, value in self.job["environment"].items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         gc.disable()  # else a leaked session is collected now and then, and the leak shows only now and then
         sys.dont_write_bytecode = True
-        sys.path.insert(0, self.folder)
         sys.argv = ["uvicorn", "main:app"]
-        os.chdir(self.job["cwd"])
         os._exit = self._report_exit  # type: ignore[assignment]
-        self._record_statements()
+        self._watch_sqlalchemy()
 
-    def _record_statements(self) -> None:
+    def _watch_sqlalchemy(self) -> None:
+        """Record the statements of every engine, and notice listeners that would outlive the app."""
         from sqlalchemy import Engine, event
+        from sqlalchemy.event import api
 
         @event.listens_for(Engine, "before_cursor_execute")
         def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
             self.statements.append(statement)
+
+        listen = event.listen
+
+        def noticing(target: Any, *arguments: Any, **keywords: Any) -> None:
+            if isinstance(target, type) and target.__module__.startswith("sqlalchemy"):
+                self._global_listeners = True
+            listen(target, *arguments, **keywords)
+
+        event.listen = api.listen = noticing
+
+    def _surroundings(self) -> tuple[Any, ...]:
+        return dict(os.environ), list(sys.path), set(sys.modules), threading.active_count()
+
+    def _enter(self, job: Job) -> None:
+        """Make this process look like one that a person has started in the job's folder."""
+        self.folder = os.path.realpath(job["folder"])
+        self._unloading = False
+        self.statements.clear()
+        output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        for name, value in job["environment"].items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        sys.path.insert(0, self.folder)
+        os.chdir(job["cwd"])
+
+    def _unload(self) -> bool:
+        """Forget the app; returns whether the process is as good as new."""
+        from sqlalchemy.orm import clear_mappers
+
+        environment, path, modules, threads = self._before
+        os.chdir("/" if os.name != "nt" else os.path.splitdrive(sys.executable)[0] + os.sep)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.path[:] = path
+        for name in set(sys.modules) - modules:
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if not file or self._relative(file) != file:
+                del sys.modules[name]
+        sys.path_importer_cache.clear()
+        logging.getLogger().handlers.clear()
+        self.app = self.loop = self.stop_serving = None
+        clear_mappers()
+        gc.collect()
+        return (
+            not self._global_listeners
+            and "sqlmodel" not in sys.modules
+            and threading.active_count() <= threads
+        )
 
     def _report_exit(self, status: int = 0) -> None:
         frames = self.frames_of(traceback.walk_stack(sys._getframe(1)))
@@ -190,13 +252,34 @@ class AppProcess:
         process, port = self, listening.getsockname()[1]
 
         class Server(uvicorn.Server):
+            """uvicorn's own, but it says when it serves, and stops at once instead of at its next tick."""
+
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
                 if self.started:
                     process.send({"event": "ready", "port": port})
 
+            async def main_loop(self) -> None:
+                await self.on_tick(0)
+                process.stop_serving = asyncio.Event()
+                process.loop = asyncio.get_running_loop()
+                await process.stop_serving.wait()
+
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                for server in self.servers:
+                    server.close()
+                for listener in sockets or []:
+                    listener.close()
+                await self.lifespan.shutdown()
+
         config = uvicorn.Config(
-            self._watched, http="h11", loop="asyncio", interface="asgi3", ws="none", lifespan="auto" if self.job["lifespan"] else "off", access_log=False
+            self._watched,
+            http="h11",
+            loop="asyncio",
+            interface="asgi3",
+            ws="none",
+            lifespan="auto" if self.job["lifespan"] else "off",
+            access_log=False,
         )
         Server(config).run(sockets=[listening])
         return 3
@@ -236,7 +319,7 @@ class AppProcess:
         held: list[Message] = []
 
         async def send_or_hold(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] >= 500 or held:
+            if (message["type"] == "http.response.start" and message["status"] >= 500) or held:
                 held.append(message)
             else:
                 await send(message)
@@ -281,6 +364,16 @@ class AppProcess:
         for frame in sys._current_frames().values():
             frames = max(frames, self.frames_of(traceback.walk_stack(frame))[::-1], key=len)
         return {"frames": frames}
+
+    def _answer_unload(self, _question: Message) -> Message:
+        """Stop serving; what follows happens in the main thread."""
+        self._unloading = True
+        self.loop.call_soon_threadsafe(self.stop_serving.set)
+        return {}
+
+    def _answer_load(self, question: Message) -> Message:
+        self._jobs.put(question["job"])
+        return {}
 
     def _answer_probe(self, question: Message) -> Message:
         """Run a function of the grader's on modules of the app."""

@@ -114,7 +114,9 @@ def find_lesson(name: str) -> Lesson:
     """The lesson that `name` means: its name or the beginning of it (``03``, ``3``, ``03_mod``)."""
     for candidate in (name, name.zfill(2)):
         exact = [lesson for lesson in all_lessons() if lesson.name == candidate]
-        found = exact or [lesson for lesson in all_lessons() if candidate and lesson.name.startswith(candidate)]
+        found = exact or [
+            lesson for lesson in all_lessons() if candidate and lesson.name.startswith(candidate)
+        ]
         if len(found) == 1:
             return found[0]
     known = "\n".join(f"  {lesson.name}  {lesson.title}" for lesson in all_lessons())

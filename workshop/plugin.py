@@ -7,7 +7,6 @@ pytest's own options keep working. The reporter is made for learners.
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("workshop", "lessons")
     group.addoption("--db", choices=["sqlite", "postgresql", "postgres"], help="check on one database only")
     group.addoption(
-        _OPTION, action="append", default=[], metavar="FOLDER", help="a folder to grade that is named as a lesson"
+        _OPTION,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder to grade that is named as a lesson",
     )
 
 
@@ -68,7 +71,9 @@ def _targets(name: str) -> list[Path] | None:
             return None
         if (lesson := _lesson_at(path)) is not None:
             return [_with_steps(lesson, path)]
-        inside = [path / lesson.name for lesson in all_lessons() if lesson.steps and (path / lesson.name).is_dir()]
+        inside = [
+            path / lesson.name for lesson in all_lessons() if lesson.steps and (path / lesson.name).is_dir()
+        ]
         return inside or None
     return _by_prefix(path)
 
@@ -123,7 +128,11 @@ class Run:
         if self._bench is None and lessons:
             preload = dict.fromkeys(name for lesson in lessons for name in imports_of(lesson))
             self._bench = Bench(lambda text: print(f"  {text}", file=sys.stderr), preload)
-            if any("postgresql" in (self.databases or lesson.databases) for lesson in lessons if "postgresql" in lesson.databases):
+            if any(
+                "postgresql" in (self.databases or lesson.databases)
+                for lesson in lessons
+                if "postgresql" in lesson.databases
+            ):
                 self._bench.prepare_postgres()
 
     def grading(self, lesson: Lesson) -> Any:
@@ -175,12 +184,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from workshop.grading import databases_of
 
     databases = databases_of(lesson, check, metafunc.config.stash[_RUN].databases)
-    metafunc.parametrize("apps", databases, indirect=True)
+    metafunc.parametrize("apps", databases)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let ``-k 3.2`` select a step."""
+    if _lesson_of(item):
+        item.extra_keyword_matches.add(item.function.check.step)  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Checks run in the order of their steps; a step's number can be used with -k."""
+    """Checks run in the order of their steps."""
     ours = {item: lesson for item in items if (lesson := _lesson_of(item))}
 
     def place(item: pytest.Item) -> tuple[Any, ...]:
@@ -191,35 +206,38 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return (lesson.name, order.index(item.function.check.step))  # type: ignore[attr-defined]
 
     items.sort(key=place)
-    for item in ours:
-        step = item.function.check.step  # type: ignore[attr-defined]
-        item.extra_keyword_matches.add(step)
     run = config.stash[_RUN]
-    if not config.getoption("collectonly") and not (config.getoption("numprocesses", None) and not hasattr(config, "workerinput")):
+    if not config.getoption("collectonly") and not (
+        config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    ):
         run.open(list(dict.fromkeys(ours.values())))
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Start the apps of this check and of the next, so that the next needn't wait."""
-    for each in (item, nextitem):
-        if each is not None and (lesson := _lesson_of(each)) is not None:
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Start the apps of this check and of those that follow, so that they needn't wait."""
+    items = item.session.items
+    place = items.index(item)
+    from workshop.grading import AHEAD
+
+    for coming in items[place : place + AHEAD]:
+        if lesson := _lesson_of(coming):
             grading = item.config.stash[_RUN].grading(lesson)
-            grading.prepare(each.function.check, each.callspec.params["apps"])  # type: ignore[attr-defined]
+            grading.prepare(coming.function.check, coming.callspec.params["apps"])  # type: ignore[attr-defined]
 
 
-@pytest.fixture
-def apps(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A learner's app beside the reference, on fresh databases."""
-    lesson = _lesson_of(request.node)
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a check with a learner's app beside the reference, on fresh databases."""
+    lesson = _lesson_of(pyfuncitem)
     if lesson is None:
-        raise pytest.UsageError("the fixture `apps` is for the checks of a lesson")
-    grading = request.config.stash[_RUN].grading(lesson)
-    check = request.function.check
+        return None
+    grading = pyfuncitem.config.stash[_RUN].grading(lesson)
+    check = pyfuncitem.function.check
     if step := grading.waits_for(check):
         pytest.skip(f"waits for {step}")
-    with grading.apps(check, request.param) as both:
-        yield both
+    grading.perform(check, pyfuncitem.callspec.params["apps"])
+    return True
 
 
 @pytest.hookimpl(wrapper=True)
@@ -238,7 +256,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def _outcome(item: pytest.Item, lesson: Lesson, call: "pytest.CallInfo[None]", report: pytest.TestReport) -> Any:
+def _outcome(
+    item: pytest.Item, lesson: Lesson, call: "pytest.CallInfo[None]", report: pytest.TestReport
+) -> Any:
     from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Unavailable
 
     grading = item.config.stash[_RUN].grading(lesson)
@@ -249,7 +269,9 @@ def _outcome(item: pytest.Item, lesson: Lesson, call: "pytest.CallInfo[None]", r
     if isinstance(error, Failure):
         return grading.outcome(check, database, FAILED, call.duration, error.finding)
     if isinstance(error, Unavailable):
-        return grading.outcome(check, database, BROKEN, call.duration, Finding("unavailable", yours=str(error)))
+        return grading.outcome(
+            check, database, BROKEN, call.duration, Finding("unavailable", yours=str(error))
+        )
     if error is not None:
         text = f"the check itself failed: {type(error).__name__}: {error}"
         return grading.outcome(check, database, BROKEN, call.duration, Finding("broken check", yours=text))
@@ -267,7 +289,7 @@ def _use_reporter(config: pytest.Config) -> None:
     config.pluginmanager.register(LearnersReporter(config), "terminalreporter")
 
 
-class LearnersReporter(pytest.TerminalReporter):
+class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there is no other way
     """pytest's reporter, but silent until there is something that a learner can use."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -283,12 +305,9 @@ class LearnersReporter(pytest.TerminalReporter):
     def _plain(self) -> bool:
         return self.verbosity > 0
 
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        if self._plain:
-            super().pytest_sessionstart(session)
-        else:
-            self._session = session
-            self._began = time.perf_counter()
+    @property
+    def showheader(self) -> bool:
+        return self._plain
 
     def pytest_collection(self) -> None:
         if self._plain:
@@ -301,10 +320,6 @@ class LearnersReporter(pytest.TerminalReporter):
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         if self._plain:
             super().pytest_runtest_logstart(nodeid, location)
-
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        if self._plain:
-            super().pytest_runtest_logfinish(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = getattr(report, "workshop", None)

@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from workshop.lessons import ROOT
 
-STATE = ROOT / ".workshop.json"
+STATE = ROOT / ".workshop" / "progress.json"
 _VERSION = 1
 
 
@@ -26,10 +26,11 @@ def load() -> dict[str, dict[str, int | bool]]:
 def _save(state: Mapping[str, object]) -> None:
     """Replace the file whole; a folder that can't be written to is no reason to stop."""
     with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=ROOT, prefix=STATE.name)
+        STATE.parent.mkdir(exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=STATE.parent)
         with open(handle, "w", encoding="utf-8") as file:
             json.dump({"version": _VERSION, **state}, file, indent=1)
-        os.replace(name, STATE)
+        Path(name).replace(STATE)
 
 
 def note(done: Mapping[str, bool]) -> None:

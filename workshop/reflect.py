@@ -48,7 +48,8 @@ def _table(inspector: Any, table: str) -> dict[str, Any]:
             if not item["unique"]
         ],
         "checks": [
-            {"columns": [], "name": item["name"], "what": ""} for item in inspector.get_check_constraints(table)
+            {"columns": [], "name": item["name"], "what": ""}
+            for item in inspector.get_check_constraints(table)
         ],
     }
 
@@ -66,7 +67,7 @@ def _where(index: Any) -> str:
 
 
 def _type(kind: Any) -> str:
-    """The family of a column's type; a length and a precision are part of it, the database's own name is not."""
+    """The family of a type; a length and a precision are part of it, the database's own name is not."""
     match kind:
         case sqltypes.Enum():
             return "ENUM"

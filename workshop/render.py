@@ -121,7 +121,9 @@ def _current_record() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the starters into lessons/, or with ``--check`` tell which differ. For authors and CI."""
-    targets = {lesson.folder / path: text for lesson in all_lessons() for path, text in starter(lesson).items()}
+    targets = {
+        lesson.folder / path: text for lesson in all_lessons() for path, text in starter(lesson).items()
+    }
     targets[RECORD] = _current_record()
     check, differing = "--check" in arguments, 0
     for target, text in targets.items():

@@ -11,7 +11,9 @@ Line = list[tuple[str, str]]  # pieces of text, each with a style: good, bad, di
 
 _INDENT = " " * 9
 _LABEL = 10  # columns of "expected" and "yours"
-_ASCII = str.maketrans({"✓": "+", "✗": "x", "·": "-", "×": "x", "…": "...", "→": "->", "“": '"', "”": '"', "’": "'"})
+_ASCII = str.maketrans(
+    {"✓": "+", "✗": "x", "·": "-", "×": "x", "…": "...", "→": "->", "“": '"', "”": '"', "’": "'"}
+)
 
 
 def to_encoding(text: str, encoding: str | None) -> str:
@@ -76,7 +78,7 @@ class Board:
             return
         shown = failed if everything else failed[:1]
         for outcome in shown:
-            alike = [one for one in failed if one.check == outcome.check and _same(one.finding, outcome.finding)]
+            alike = [one for one in failed if _same(one, outcome)]
             if everything and outcome is not alike[0]:
                 continue
             yield from self._finding_lines(outcome, [one.database for one in alike])
@@ -100,23 +102,32 @@ class Board:
         """How far the learner is, and what to do next."""
         checked = [step for step in self.lesson.steps if step.id in self.outcomes]
         done = [step for step in checked if self.done(step)]
-        waiting = [step for step in checked if not self.done(step) and (self.waits(step) or not self.failed(step))]
+        waiting = [
+            step for step in checked if not self.done(step) and (self.waits(step) or not self.failed(step))
+        ]
         yield []
-        if first := self.first_to_fix:
-            if waiting:
-                count = f"{len(waiting)} step{'s' if len(waiting) > 1 else ''}"
-                yield [(f"  · {count} wait{'' if len(waiting) > 1 else 's'} for {first.id}", "dim")]
-                yield []
+        if (first := self.first_to_fix) and waiting:
+            many = len(waiting) > 1
+            count = f"{len(waiting)} step{'s' if many else ''} wait{'' if many else 's'}"
+            yield [(f"  · {count} for {first.id}", "dim")]
+            yield []
         total = len(self.lesson.steps)
-        part = f"{len(done)} of {total} steps done" if len(checked) == total else f"{len(done)} of {len(checked)} checked steps done"
+        part = (
+            f"{len(done)} of {total} steps done"
+            if len(checked) == total
+            else f"{len(done)} of {len(checked)} checked steps done"
+        )
         style = "good" if checked and len(done) == len(checked) else "bad"
         yield [(part, style), (f" · {seconds:.1f} s", "dim")]
         if len(done) == total and next_lesson:
             yield [(f"Lesson {self.lesson.number} is done. Next: lessons/{next_lesson.name}/README.md", "")]
 
 
-def _same(one: Finding | None, other: Finding | None) -> bool:
-    return bool(one and other) and (one.where, one.expected, one.yours) == (other.where, other.expected, other.yours)  # type: ignore[union-attr]
+def _same(one: Outcome, other: Outcome) -> bool:
+    """Whether two failures of a check, on two databases, need be told only once."""
+    a, b = one.finding, other.finding
+    alike = a and b and (a.where, a.expected, a.yours) == (b.where, b.expected, b.yours)
+    return one.check == other.check and bool(alike)
 
 
 def finding_lines(finding: Finding, width: int = 80) -> Iterator[Line]:
@@ -176,5 +187,7 @@ def outcome_text(outcome: Outcome) -> str:
 
 def by_lesson(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, list[Outcome]]]:
     """Outcomes grouped by lesson, in order."""
-    for lesson, group in groupby(sorted(outcomes, key=lambda found: found.lesson), key=lambda found: found.lesson):
+    for lesson, group in groupby(
+        sorted(outcomes, key=lambda found: found.lesson), key=lambda found: found.lesson
+    ):
         yield lesson, list(group)

@@ -139,7 +139,7 @@ def test_base_knows_the_tables(apps: Apps) -> None:
 @step("1.3")
 def test_a_session_reaches_the_database(apps: Apps) -> None:
     """GET /health answers, because its session is bound to the engine."""
-    apps.get("/health", why="A session asks the engine that its sessionmaker was given.")
+    apps.get("/health", status_only=True, why="A session asks the engine that its sessionmaker was given.")
 
 
 @step("1.3")
@@ -163,14 +163,14 @@ def test_a_session_sees_what_was_added(apps: Apps) -> None:
 def test_the_tables_are_made_at_start(apps: Apps) -> None:
     """The tables users and posts are made when the server starts, not when main.py is imported."""
     apps.start(lifespan=False)
-    apps.get("/health")  # opens the database
+    apps.get("/health", status_only=True)  # opens the database
     apps.same_rows(
         "SELECT name FROM sqlite_master WHERE type = 'table'",
         why="Your tables were made while main.py was imported. Tests and tools import it too, and they "
         "must not need a database for that. Make them in lifespan.",
     )
     apps.start()
-    apps.get("/health")
+    apps.get("/health", status_only=True)
     apps.same_schema(
         "users",
         "posts",
@@ -189,13 +189,12 @@ def test_the_root_tells_that_tables_exist(apps: Apps) -> None:
 # Step 1.5
 
 
-def keep_every_session() -> None:
-    """Hold on to every session, so that none is closed by luck (the garbage collector)."""
+def keep_lent_connections(database: Any) -> None:
+    """Hold on to every connection that is lent, so that none comes back by luck (the garbage collector)."""
     from sqlalchemy import event
-    from sqlalchemy.orm import Session
 
     kept: list[Any] = []
-    event.listen(Session, "after_begin", lambda session, *_: kept.append(session))
+    event.listen(database.engine, "checkout", lambda _driver, _record, lent: kept.append(lent))
 
 
 def add_failing_routes(app: Any, database: Any) -> None:
@@ -239,6 +238,7 @@ def exhaust(apps: Apps, path: str, what: str, **keywords: Any) -> None:
         apps.get(
             path,
             timeout=3,
+            status_only=True,
             why=f"This was request {number} of {POOL + 1}, one after another. {what} The pool lends {POOL} "
             "connections, and a session gives its own back when it is closed.",
             **keywords,
@@ -261,14 +261,14 @@ def test_each_request_has_its_own_session(apps: Apps) -> None:
         why="What one request adds or rolls back, the other would add or roll back too. "
         "Make the session inside get_db.",
     )
-    apps.probe(keep_every_session)
+    apps.probe(keep_lent_connections, "database")
     exhaust(apps, "/health", "Each used a session of get_db and went well.")
 
 
 @step("1.5")
 def test_a_session_is_closed_after_an_error(apps: Apps) -> None:
     """A session is closed as well when the route raises a 404 or crashes."""
-    apps.probe(keep_every_session)
+    apps.probe(keep_lent_connections, "database")
     apps.probe(add_failing_routes, "app", "database")
     exhaust(apps, "/check/404", "Each used a session of get_db, then raised HTTPException(404).")
     exhaust(apps, "/check/500", "Each used a session of get_db, then raised RuntimeError.")

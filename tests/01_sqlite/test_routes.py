@@ -8,14 +8,33 @@ from workshop.checks import Apps, step
 # Step 1.6
 
 
+def let_commits_fail(database: Any) -> None:
+    """Let every commit fail, as on a full disk."""
+    from sqlalchemy import event
+
+    @event.listens_for(database.engine, "commit")
+    def fail(_connection: Any) -> None:
+        raise OSError("the disk is full, says the check")
+
+
 @step("1.6")
 def test_a_user_is_stored(apps: Apps) -> None:
-    """POST /users stores a user and answers 201 with it."""
+    """POST /users stores a user, and then answers 201 with it."""
     apps.post("/users", json={"username": "ann"})
     apps.same_rows(
         "SELECT username FROM users",
-        why="The answer was sent, but the row isn't in the database. Only commit writes for good; "
-        "add and flush are undone when the session is closed.",
+        why="The answer came, but the row isn't in the database. Only commit writes for good: commit before "
+        "you return. What add and flush do is undone when the session is closed.",
+    )
+    apps.yours.probe(let_commits_fail, "database")
+    answer = apps.yours.post("/users", json={"username": "bea"})
+    apps.expect(
+        answer.status >= 400,
+        'POST /users {"username": "bea"} while no commit succeeds (the disk is full)',
+        expected="an error, such as 500",
+        yours=answer.status,
+        why="The answer says that bea is stored, and she isn't. Commit before you return: what get_db does "
+        "after its yield comes too late, when the answer is on its way.",
     )
 
 
@@ -39,18 +58,18 @@ def test_users_survive_a_restart(apps: Apps) -> None:
 # Step 1.7
 
 
-def let_inserts_meet(table: str) -> None:
+def let_inserts_meet(database: Any) -> None:
     """Hold each INSERT until a second request is about to send one too."""
     import threading
     from contextlib import suppress
 
-    from sqlalchemy import Engine, event
+    from sqlalchemy import event
 
     meeting = threading.Barrier(2)
 
-    @event.listens_for(Engine, "before_cursor_execute")
+    @event.listens_for(database.engine, "before_cursor_execute")
     def wait_for_the_other(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.upper().startswith("INSERT INTO " + table):
+        if statement.upper().startswith("INSERT INTO USERS"):
             with suppress(threading.BrokenBarrierError):  # the other one doesn't come: they take turns
                 meeting.wait(2)
 
@@ -81,7 +100,7 @@ def test_a_name_is_taken_once(apps: Apps) -> None:
 @step("1.7")
 def test_two_requests_at_once_get_one_name(apps: Apps) -> None:
     """When two requests want the same name at once, one gets 201 and the other 409."""
-    apps.yours.probe(let_inserts_meet, table="USERS")
+    apps.yours.probe(let_inserts_meet, "database")
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: apps.yours.post("/users", json={"username": "ann"}), range(2)))
     statuses = sorted(answer.status for answer in answers)
@@ -98,11 +117,11 @@ def test_two_requests_at_once_get_one_name(apps: Apps) -> None:
 # Step 1.8
 
 
-def delete_owners_before_posts() -> None:
+def delete_owners_before_posts(database: Any) -> None:
     """Delete all users at the last moment, when a post is about to be inserted."""
-    from sqlalchemy import Engine, event
+    from sqlalchemy import event
 
-    @event.listens_for(Engine, "before_cursor_execute")
+    @event.listens_for(database.engine, "before_cursor_execute")
     def delete_owners(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.upper().startswith("INSERT INTO POSTS"):
             connection.exec_driver_sql("DELETE FROM users")
@@ -155,7 +174,7 @@ def test_a_post_needs_an_owner(apps: Apps) -> None:
     apps.same_rows("SELECT title FROM posts", why="A refused post isn't stored.")
     apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why="The request before was refused.")
     apps.sql("DELETE FROM posts")
-    apps.probe(delete_owners_before_posts)
+    apps.probe(delete_owners_before_posts, "database")
     apps.post(
         "/posts",
         json={"title": "Late", "owner_id": ann["id"]},

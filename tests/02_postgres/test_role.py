@@ -75,15 +75,20 @@ def problem_with(url: sa.URL, *statements: str) -> str:
 @step("2.3", databases=["postgresql"])
 def test_bloguser_logs_in(apps: Apps) -> None:
     """bloguser logs in to blogdb with the password that psql was given."""
-    url = run_setup(apps)
+    expect_login(apps, run_setup(apps))
+
+
+def expect_login(apps: Apps, url: sa.URL) -> None:
+    """bloguser can log in to blogdb."""
     problem = problem_with(url)
     apps.expect(
         not problem,
         f'Log in as bloguser, after psql -v password="{PASSWORD}" -f setup.sql',
         expected="the server lets bloguser in",
         yours=problem.replace(apps.yours.prefix, ""),
-        why="A role logs in only with LOGIN (CREATE USER has it). The password is a variable of psql: "
-        "PASSWORD :'password', with the colon before the quote, and no password in the file itself.",
+        why="To log in, a role needs LOGIN (CREATE USER has it), its password, and CONNECT on the database. The "
+        "password is a variable of psql: PASSWORD :'password', with the colon before the quote, and no password "
+        "in the file itself.",
     )
 
 
@@ -91,6 +96,7 @@ def test_bloguser_logs_in(apps: Apps) -> None:
 def test_the_app_runs_as_bloguser(apps: Apps) -> None:
     """As bloguser the app makes its tables, writes and reads."""
     url = run_setup(apps)
+    expect_login(apps, url)
     problem = problem_with(url, "CREATE TABLE try_out (id integer)", "DROP TABLE try_out")
     apps.expect(
         not problem,

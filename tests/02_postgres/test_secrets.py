@@ -69,12 +69,12 @@ def test_the_password_stays_inside(apps: Apps) -> None:
 def expect_no_password(apps: Apps, text: str, where: str) -> None:
     """Fail the check if the password is in the text, as it is or as it stands in a URL."""
     shown = next((form for form in (PASSWORD, quote(PASSWORD), quote_plus(PASSWORD)) if form in text), "")
-    start = max(0, text.find(shown) - 40)
+    before = text[max(0, text.find(shown) - 60) : text.find(shown)].replace(apps.yours.prefix, "")
     apps.expect(
         not shown,
         where,
         expected="no password",
-        yours=f"the password is there: …{text[start : text.find(shown) + len(shown)]}",
+        yours=f"the password is there: …{before[-30:]}{shown}",
         why="Logs and answers are read by people who may not read the database. Show the URL with "
         "render_as_string(hide_password=True), and keep the text of DATABASE_URL in a SecretStr.",
     )
