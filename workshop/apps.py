@@ -1,24 +1,17 @@
 """A learner's app as the grader sees it: started in a process of its own, asked over HTTP, then thrown away.
 
-`Host` is the grader's end of `host.py`. An `App` is one folder with one database, whatever process
-serves it at the moment.
+An `App` is one folder with one database, whatever process serves it at the moment.
 """
 
-import collections
 import inspect
-import itertools
 import json
 import os
 import re
 import secrets
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import textwrap
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,253 +21,25 @@ from typing import Any, Never
 import httpx
 import sqlalchemy as sa
 
+from workshop.host import ERROR_HEADER, TRACEBACK_MARK
+from workshop.processes import START_SECONDS, Host, Process
 from workshop.reflect import read_schema
 from workshop.verdicts import Failure, Finding, Frame, Unavailable
 
-START_SECONDS = float(os.environ.get("WORKSHOP_START_SECONDS", "10"))
 REQUEST_SECONDS = float(os.environ.get("WORKSHOP_REQUEST_SECONDS", "5"))
 
-FORKS = hasattr(os, "fork")
-_HOST_SCRIPT = Path(__file__).with_name("host.py")
-_ERROR_HEADER = "x-workshop-error"
 _LEFT_BEHIND = ("__pycache__", ".*", "venv", "node_modules", "*.db", "*.db-*", "*.sqlite*", "*.egg-info")
-_MOST_LOADS = 50  # apps that one process serves before it is replaced: its memory grows
 _LAST_WORDS_SECONDS = 2.0
-_UNLOAD_SECONDS = 1.0
 _LARGEST = 20 * 2**20  # bytes of a lesson folder
-_STARTUP_LINE = re.compile(
-    r"INFO:\s+(Started server process|Waiting for application|Application startup complete|"
-    r"Uvicorn running|Shutting down|Finished server process|Application shutdown)"
+_SERVER_LINE = re.compile(
+    r"INFO:\s+(Started server process|Waiting for application|Application startup complete|Uvicorn running|"
+    r"Shutting down|Finished server process|Application shutdown)|ERROR:\s+Application startup failed"
 )
-_TRACEBACK = re.compile(
-    r"^(ERROR:\s+Exception in ASGI application|ERROR:\s+Traceback|Traceback \(most|\s|  \+|"
-    r"During handling|The above|$)"
+_NOISE = re.compile(
+    _SERVER_LINE.pattern
+    + r"|(ERROR:\s+)?Traceback \(most|ERROR:\s+Exception in ASGI|  File |    |  \[Previous line"
+    r"|During handling of the above|The above exception"
 )
-
-
-# Processes
-
-
-class Channel:
-    """The grader's end of its talk with one app: JSON messages, a line each."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._received = b""
-
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message; OSError when the app has gone."""
-        self._connection.settimeout(1.0)
-        self._connection.sendall(json.dumps(message).encode() + b"\n")
-
-    def read(self, seconds: float) -> dict[str, Any] | None:
-        """The next message; {} when the app has gone, None when none comes in time."""
-        self._connection.settimeout(seconds)
-        try:
-            while b"\n" not in self._received:
-                more = self._connection.recv(65536)
-                if not more:
-                    return {}
-                self._received += more
-        except TimeoutError:
-            return None
-        except OSError:
-            return {}
-        line, _, self._received = self._received.partition(b"\n")
-        message: dict[str, Any] = json.loads(line)
-        return message
-
-    def close(self) -> None:
-        """Hang up; the app's process ends when it notices."""
-        self._connection.close()
-
-
-class Host:
-    """A process that has the big imports done and makes a process for each app. Safe to use from threads."""
-
-    def __init__(self, preload: Iterable[str] = ()) -> None:
-        self._preload = tuple(preload)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self._numbers = itertools.count(1)
-        self._channels: dict[str, Channel] = {}
-        self._statuses: dict[int, int] = {}
-        self._idle: collections.deque[Process] = collections.deque()
-        self._changed = threading.Condition()
-        self._process = self._spawn()
-        self._spare: subprocess.Popen[str] | None = None
-        self._alone: dict[int, subprocess.Popen[str]] = {}  # where processes can't fork: number → process
-        threading.Thread(target=self._accept, daemon=True).start()
-        if FORKS:
-            threading.Thread(target=self._read_reports, daemon=True).start()
-
-    def _spawn(self) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-P", str(_HOST_SCRIPT), *self._preload],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            bufsize=1,
-            start_new_session=True,  # Ctrl-C is for the grader, which then ends this
-            env={**os.environ, "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"},
-        )
-
-    def start(self, job: Mapping[str, Any], *, fresh: bool = True) -> "Process":
-        """Find a process for an app: a new one, or, if it need not be `fresh`, one that has served others."""
-        while not fresh and self._idle:
-            process = self._idle.popleft()
-            if process.load(job):
-                return process
-            self.kill(process)
-        return Process(self, self._new_process(job), job["token"])
-
-    def _new_process(self, job: Mapping[str, Any]) -> int:
-        number = next(self._numbers)
-        order = {**job, "number": number, "control": self._listener.getsockname()[1]}
-        if FORKS:
-            self._order(self._process, order)
-            return number
-        with self._changed:
-            process, self._spare = self._spare or self._process, self._spawn()
-            self._alone[number] = process
-        self._order(process, order)
-        return number
-
-    def release(self, process: "Process") -> None:
-        """Take back a process that may serve another app."""
-        if process.unload():
-            self._idle.append(process)
-        else:
-            self.kill(process)
-
-    def _order(self, process: "subprocess.Popen[str]", order: Mapping[str, Any]) -> None:
-        assert process.stdin
-        try:
-            with self._changed:
-                process.stdin.write(json.dumps(order) + "\n")
-                process.stdin.flush()
-        except (OSError, ValueError):
-            raise Unavailable("the process that runs the apps has ended; run the command again") from None
-
-    def connect(self, token: str, seconds: float) -> Channel | None:
-        """The channel to the app that was started with this token; None if it doesn't call in time."""
-        with self._changed:
-            self._changed.wait_for(lambda: token in self._channels, seconds)
-            return self._channels.pop(token, None)
-
-    def kill(self, process: "Process") -> None:
-        """End a process and all it has started."""
-        process.hang_up()
-        self._kill_number(process.number)
-
-    def _kill_number(self, number: int) -> None:
-        if process := self._alone.pop(number, None):
-            process.kill()
-            self._statuses[number] = process.wait()
-        elif FORKS:
-            with suppress(Unavailable):
-                self._order(self._process, {"kill": number})
-
-    def status(self, number: int, seconds: float = 2.0) -> int | None:
-        """How an app's process ended: its exit code, or minus the signal; None if it still runs."""
-        if process := self._alone.get(number):
-            with suppress(subprocess.TimeoutExpired):
-                self._statuses[number] = process.wait(seconds)
-            return self._statuses.get(number)
-        with self._changed:
-            self._changed.wait_for(lambda: number in self._statuses, seconds)
-            return self._statuses.get(number)
-
-    def _accept(self) -> None:
-        with suppress(OSError):  # the listener has been closed
-            while True:
-                channel = Channel(self._listener.accept()[0])
-                hello = channel.read(1.0) or {}
-                with self._changed:
-                    self._channels[hello.get("token", "")] = channel
-                    self._changed.notify_all()
-
-    def _read_reports(self) -> None:
-        assert self._process.stdout
-        with suppress(ValueError, OSError):
-            for line in self._process.stdout:
-                report = json.loads(line)
-                with self._changed:
-                    self._statuses[report["number"]] = report["status"]
-                    self._changed.notify_all()
-
-    def close(self) -> None:
-        """End every app; when it returns, none runs."""
-        for process in self._alone.values():
-            process.kill()
-        for process in filter(None, [self._process, self._spare, *self._alone.values()]):
-            assert process.stdin
-            with suppress(OSError):
-                process.stdin.close()
-            process.wait()
-        self._listener.close()
-
-
-class Process:
-    """One process of the host, and the talk with it. It serves one app at a time."""
-
-    def __init__(self, host: Host, number: int, token: str) -> None:
-        self.number = number
-        self.reused = False
-        self._host, self._token = host, token
-        self._channel: Channel | None = None
-        self._questions = itertools.count(1)
-        self._loads = 1
-
-    def connect(self) -> bool:
-        """Wait until the process calls; whether it does."""
-        if self._channel is None:
-            self._channel = self._host.connect(self._token, START_SECONDS)
-        return self._channel is not None
-
-    def send(self, question: Mapping[str, Any]) -> int:
-        """Ask something; returns the number that the reply will carry. OSError when the process has gone."""
-        number = next(self._questions)
-        assert self._channel
-        self._channel.send({**question, "number": number})
-        return number
-
-    def read(self, seconds: float) -> dict[str, Any] | None:
-        """The next message; {} when the process has gone, None when none comes in time."""
-        return self._channel.read(seconds) if self._channel else {}
-
-    def unload(self) -> bool:
-        """Tell the process to forget its app, without waiting for it; False if it can't serve another."""
-        self._loads += 1
-        if self._channel is None or self._loads > _MOST_LOADS:
-            return False
-        try:
-            self.send({"ask": "unload"})
-        except OSError:
-            return False
-        return True
-
-    def load(self, job: Mapping[str, Any]) -> bool:
-        """Give the process its next app; False if it is not as good as new."""
-        message: dict[str, Any] | None = {"event": ""}
-        while message and message.get("event") != "unloaded":
-            message = self.read(_UNLOAD_SECONDS)
-        if not message or not message["clean"]:
-            return False
-        try:
-            self.send({"ask": "load", "job": dict(job)})
-        except OSError:
-            return False
-        self.reused = True
-        return True
-
-    def hang_up(self) -> None:
-        """End the talk; the process ends when it notices."""
-        if self._channel is not None:
-            self._channel.close()
-
-
-# Apps
 
 
 class Submission:
@@ -384,6 +149,8 @@ class App(Requests):
         self.prefix = prefix  # for the names of databases and roles that a check makes
         self._host, self._submission, self._client = host, submission, client
         self._given = dict(environment or {})
+        self.folder.mkdir(parents=True)
+        submission.copy_to(self.folder)
         self._environment: dict[str, str | None] = {}
         self._cwd = self.folder
         self._output = folder / "output.txt"
@@ -391,6 +158,7 @@ class App(Requests):
         self._fresh = fresh
         self.reused = False  # whether any of its processes has served another app before
         self._port: int | None = None
+        self._printed_before = 0  # characters of output of earlier starts
         self._last_event: dict[str, Any] = {}
         self._token = ""
 
@@ -425,9 +193,7 @@ class App(Requests):
     ) -> None:
         """Begin to start the app, without waiting for it."""
         self.stop()
-        if not self.folder.exists():
-            self.folder.mkdir(parents=True)
-            self._submission.copy_to(self.folder)
+        self._printed_before = len(self.output)
         for path, text in (files or {}).items():
             (self.folder / path).write_text(text, encoding="utf-8")
         self._environment |= dict(environment or {})
@@ -496,7 +262,8 @@ class App(Requests):
         except Failure as failure:
             if failure.finding.kind in {"too slow", "file missing", "syntax error"}:
                 raise
-            return Refusal(message_of(self.output), self.output)
+            output = self.output[self._printed_before :]
+            return Refusal(message_of(output), output)
         expected = "the app refuses to start, with a clear error"
         return self._fail("difference", "it starts and serves", expected=expected)
 
@@ -518,7 +285,7 @@ class App(Requests):
             self._too_slow("request", seconds, asked)
         except httpx.TransportError:
             self._gone(asked)
-        error = json.loads(response.headers.get(_ERROR_HEADER, "{}") or "{}")
+        error = json.loads(response.headers.get(ERROR_HEADER, "{}") or "{}")
         message = f"{error['type']}: {error['message']}" if error else ""
         return Answer(
             asked, response.status_code, _body(response), dict(response.headers), _frames(error), message
@@ -731,39 +498,16 @@ def _sentence(function: Callable[..., Any]) -> str:
 
 def message_of(output: str) -> str:
     """What a program that ended said, without the lines of tracebacks and of the server's own log."""
-    lines = [line for line in output.splitlines() if line.strip() and not _STARTUP_LINE.match(line)]
-    noise = (
-        "Traceback (most",
-        "During handling",
-        "The above exception",
-        "ERROR:    Traceback",
-        "ERROR:    Application startup failed",
-    )
-    kept: list[str] = []
-    in_frames = False
-    for line in lines:
-        if line.startswith(noise):
-            in_frames = True
-        elif in_frames and line.startswith(("  File ", "    ")):
-            continue
-        else:
-            in_frames = False
-            kept.append(line)
-    return "\n".join(kept)
+    lines = [line.removeprefix(TRACEBACK_MARK) for line in output.splitlines()]
+    return "\n".join(line for line in lines if line.strip() and not _NOISE.match(line))
 
 
 def printed(output: str, most: int = 8) -> str:
     """What the learner's own code printed: the last lines, without uvicorn's and without tracebacks."""
-    kept, in_traceback = [], False
-    for line in output.splitlines():
-        if _STARTUP_LINE.match(line):
-            continue
-        if line.startswith(("Traceback (most", "ERROR:    Exception in ASGI", "ERROR:    Traceback")):
-            in_traceback = True
-        elif in_traceback and not _TRACEBACK.match(line):
-            in_traceback = not line[:1].isalpha()  # the line after the frames is the error itself
-            continue
-        if not in_traceback and line.strip():
-            kept.append(line[:200])
+    kept = [
+        line[:200]
+        for line in output.splitlines()
+        if line.strip() and not line.startswith(TRACEBACK_MARK) and not _SERVER_LINE.match(line)
+    ]
     left = len(kept) - most
     return "\n".join(([f"… {left} lines before"] if left > 0 else []) + kept[-most:])

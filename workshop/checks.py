@@ -98,6 +98,7 @@ class Apps:
         files: Mapping[str, str] | None = None,
         cwd: str = "",
         lifespan: bool = True,
+        why: str = "",
     ) -> None:
         """Start both, with changed variables (None removes one), extra files, another working folder
         (relative to the app's), or without their start-up code.
@@ -105,7 +106,8 @@ class Apps:
         for app in (self.yours, self.reference):
             app.launch(environment, files, cwd, lifespan)
         self._launched = True
-        self.ready()
+        with _explained(why):
+            self.ready()
 
     def restart(self) -> None:
         """A new process for both, on the same folders and databases."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import textwrap
 from typing import Annotated
 
 import typer
@@ -63,7 +64,7 @@ def where(context: typer.Context) -> None:
 def show_lessons() -> None:
     """The six lessons, the steps done, and the next one to do."""
     done = {step for step, passed in progress.load()["done"].items() if passed}
-    _say(("FastAPI and databases", "bold"), ": six lessons, checked on a real SQLite and a real PostgreSQL")
+    _say(("FastAPI and databases", "bold"))
     _say()
     upcoming: tuple[Lesson, Step] | None = None
     for lesson in all_lessons():
@@ -81,7 +82,7 @@ def show_lessons() -> None:
 def _say_lesson(lesson: Lesson, done: int, here: bool) -> None:
     total = len(lesson.steps)
     if total == 0:
-        _say(("  · ", "dim"), (f"{lesson.name:<18} {lesson.title}: in preparation", "dim"))
+        _say(("  · ", "dim"), (f"{lesson.name:<18} in preparation", "dim"))
         return
     mark = ("  ✓ ", "green") if done == total else ("  → ", "bold") if here else ("  · ", "dim")
     _say(
@@ -90,7 +91,9 @@ def _say_lesson(lesson: Lesson, done: int, here: bool) -> None:
         f"{done} of {total} steps",
         (f"  {lesson.minutes} min", "dim"),
     )
-    _say((f"    {'':<18} {lesson.about}", "dim"))
+    if here:
+        for line in textwrap.wrap(lesson.about, 55):
+            _say((f"    {'':<18} {line}", "dim"))
 
 
 def _say_next(lesson: Lesson, step: Step) -> None:

@@ -26,10 +26,11 @@ import sqlalchemy as sa
 
 from workshop import postgres
 from workshop.answers import Memory, Reference
-from workshop.apps import App, Host, Submission
+from workshop.apps import App, Submission
 from workshop.checks import Apps, Check
 from workshop.databases import PostgresDatabases
 from workshop.lessons import Lesson
+from workshop.processes import Host
 from workshop.render import render_lesson
 from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Outcome, Unavailable
 

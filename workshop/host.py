@@ -32,6 +32,7 @@ _PRELOADED = (
 )
 _MAX_OUTPUT = 64 * 2**20  # bytes an app may write into one file before its writes fail
 _MAX_ERROR = 8_000  # characters of an error that travel in a header
+TRACEBACK_MARK = "\x1f"  # begins the lines of tracebacks that are told in another way, too
 ERROR_HEADER = "x-workshop-error"
 
 Job = dict[str, Any]
@@ -281,6 +282,7 @@ class AppProcess:
             lifespan="auto" if self.job["lifespan"] else "off",
             access_log=False,
         )
+        _mark_tracebacks()
         Server(config).run(sockets=[listening])
         return 3
 
@@ -482,7 +484,24 @@ def _print_like_python(error: BaseException) -> None:
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
     else:
-        traceback.print_exception(error)
+        print(_marked("".join(traceback.format_exception(error)).rstrip()), file=sys.stderr)
+
+
+def _mark_tracebacks() -> None:
+    """Let uvicorn's log say which of its lines belong to a traceback."""
+    for handler in logging.getLogger("uvicorn").handlers:
+        formatter = handler.formatter or logging.Formatter()
+        plain = formatter.format
+
+        def format_marked(record: logging.LogRecord, plain: Callable[..., str] = plain) -> str:
+            text = plain(record)
+            return _marked(text) if "Traceback (most recent call last)" in text else text
+
+        formatter.format = format_marked  # type: ignore[method-assign]
+
+
+def _marked(text: str) -> str:
+    return "\n".join(TRACEBACK_MARK + line for line in text.splitlines())
 
 
 def _own_traceback(error: BaseException) -> TracebackType | None:

@@ -18,6 +18,7 @@ LENIENT = (
     "--allow-subclassing-any",
     "--allow-untyped-calls",
     "--allow-untyped-defs",
+    "--no-warn-unused-ignores",
 )
 
 

@@ -101,7 +101,7 @@ def here() -> "Server":
                 folder.chmod(0o755)
             # Where everyone may write, as in /tmp, someone else may have taken the name.
             mine = folder.lstat().st_uid == USER
-            if mine and os.access(folder, os.W_OK) and _within_reach(folder):
+            if mine and os.access(folder, os.W_OK) and within_reach(folder):
                 return Server(folder.resolve())
     everyone = " and that everyone may enter, for as root PostgreSQL runs as nobody" if ACCOUNT else ""
     raise ServerError(
@@ -125,7 +125,7 @@ def _folders() -> Iterator[Path]:
     yield Path(tempfile.gettempdir(), f"workshop-{USER}-{name}")
 
 
-def _within_reach(path: Path) -> bool:
+def within_reach(path: Path) -> bool:
     """Whether the account that runs PostgreSQL can go there."""
     path = path.resolve()
     return not ACCOUNT or all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
@@ -167,7 +167,7 @@ class Server:
         self.data = folder / "data"
         self.used = folder / "used"
         self.log = folder / "log"
-        self._runtime = f"workshop-pg-{zlib.crc32(os.fsencode(folder)):08x}-"
+        self.runtime = f"workshop-pg-{zlib.crc32(os.fsencode(folder)):08x}-"
         try:
             self._idle = 60 * float(os.environ.get("WORKSHOP_POSTGRES_IDLE", IDLE_MINUTES))
         except ValueError:
@@ -201,7 +201,7 @@ class Server:
                 process.wait()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         for parent in (MEMORY, self.folder, Path(tempfile.gettempdir()), Path("/tmp")):
-            for runtime in parent.glob(f"{self._runtime}*"):
+            for runtime in parent.glob(f"{self.runtime}*"):
                 shutil.rmtree(runtime, ignore_errors=True)
         return process is not None
 
@@ -338,7 +338,7 @@ class Server:
         with suppress(OSError, ValueError, ServerError):
             (self.data / "workshop.conf").write_bytes(os.fsencode(SETTINGS + _listen(runtime)))
             for link in (self.data / "pg_tblspc").iterdir():
-                if link.readlink().name.startswith(self._runtime):
+                if link.readlink().name.startswith(self.runtime):
                     link.unlink()
                     link.symlink_to(runtime)
             if self._run("pg_ctl", "start", "-D", ".", "-w", cwd=self.data):
@@ -359,7 +359,7 @@ class Server:
             parent = MEMORY
         elif not re.fullmatch(rb"[^'\"\\,\n]{1,70}", os.fsencode(parent)):  # the limit for a socket is 100
             parent = Path(min(tempfile.gettempdir(), "/tmp", key=len))
-        return _private_folder(self._runtime, parent)
+        return _private_folder(self.runtime, parent)
 
     def _add_tablespace(self, runtime: Path) -> None:
         """Let databases of checks live in the folder. The tablespace of an earlier start leads there."""
@@ -392,7 +392,7 @@ class Server:
     def _programs(self) -> Path:
         """Return the folder of PostgreSQL's programs: a copy if those that pip installed are out of reach."""
         installed = package()
-        if _within_reach(installed / "bin" / "postgres"):
+        if within_reach(installed / "bin" / "postgres"):
             return installed / "bin"
         copy = self.folder / "programs"
         if not copy.exists():

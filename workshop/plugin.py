@@ -187,6 +187,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("apps", databases)
 
 
+def _database_of(item: pytest.Item) -> Any:
+    """The name of the database a check runs on; no text if ``--db`` excludes all of them."""
+    return item.callspec.params["apps"]  # type: ignore[attr-defined]
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], unwanted: list[pytest.Item]) -> None:
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let ``-k 3.2`` select a step."""
     if _lesson_of(item):
@@ -206,6 +217,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return (lesson.name, order.index(item.function.check.step))  # type: ignore[attr-defined]
 
     items.sort(key=place)
+    _deselect(config, items, [item for item in ours if not isinstance(_database_of(item), str)])
     run = config.stash[_RUN]
     if not config.getoption("collectonly") and not (
         config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
@@ -223,7 +235,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
     for coming in items[place : place + AHEAD]:
         if lesson := _lesson_of(coming):
             grading = item.config.stash[_RUN].grading(lesson)
-            grading.prepare(coming.function.check, coming.callspec.params["apps"])  # type: ignore[attr-defined]
+            grading.prepare(coming.function.check, _database_of(coming))  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -236,7 +248,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     check = pyfuncitem.function.check
     if step := grading.waits_for(check):
         pytest.skip(f"waits for {step}")
-    grading.perform(check, pyfuncitem.callspec.params["apps"])
+    grading.perform(check, _database_of(pyfuncitem))
     return True
 
 
@@ -262,7 +274,7 @@ def _outcome(
     from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Unavailable
 
     grading = item.config.stash[_RUN].grading(lesson)
-    check, database = item.function.check, item.callspec.params["apps"]  # type: ignore[attr-defined]
+    check, database = item.function.check, _database_of(item)  # type: ignore[attr-defined]
     error = call.excinfo.value if call.excinfo else None
     if report.skipped:
         return grading.outcome(check, database, WAITS, 0.0, waits_for=grading.waits_for(check))

@@ -26,7 +26,7 @@ def test_the_database_is_a_file(apps: Apps) -> None:
     apps.probe(write_a_note, "database")
     apps.same_rows(
         "SELECT name FROM sqlite_master WHERE name = 'notes'",
-        why="Your engine wrote a table named notes, but it isn't in blog.db beside database.py. "
+        why="Your engine wrote a table named notes, but it isn't in this file. "
         "Where does the engine's URL lead?",
     )
 
@@ -145,7 +145,13 @@ def test_a_session_reaches_the_database(apps: Apps) -> None:
 @step("1.3")
 def test_a_session_sees_what_was_added(apps: Apps) -> None:
     """A query in a session sees what was added to that session before."""
-    count = apps.probe(add_then_count, "database", "models", compare=False)
+    count = apps.probe(
+        add_then_count,
+        "database",
+        "models",
+        compare=False,
+        why="A session of SessionLocal must use the engine of database.py.",
+    )
     apps.expect(
         count.yours == count.expected,
         "A session adds a user, then counts the users, before any commit",
@@ -189,12 +195,13 @@ def test_the_root_tells_that_tables_exist(apps: Apps) -> None:
 # Step 1.5
 
 
-def keep_lent_connections(database: Any) -> None:
-    """Hold on to every connection that is lent, so that none comes back by luck (the garbage collector)."""
+def be_strict(database: Any) -> None:
+    """Let no lent connection come back by luck, and nobody wait for one longer than a second."""
     from sqlalchemy import event
 
-    kept: list[Any] = []
+    kept: list[Any] = []  # what is in it can't be closed by the garbage collector
     event.listen(database.engine, "checkout", lambda _driver, _record, lent: kept.append(lent))
+    database.engine.pool._timeout = 1  # 30 unless told otherwise
 
 
 def add_failing_routes(app: Any, database: Any) -> None:
@@ -226,23 +233,22 @@ def add_meeting_route(app: Any, database: Any) -> None:
     given = Depends(database.get_db)
 
     def meet(session: Any = given) -> int:
-        meeting.wait(4)
+        meeting.wait(8)
         return id(session)
 
     app.add_api_route("/check/meet", meet)
 
 
-def exhaust(apps: Apps, path: str, what: str, **keywords: Any) -> None:
-    """Send one request more than the pool has connections; each must be answered as the reference does."""
-    for number in range(1, POOL + 2):
-        apps.get(
-            path,
-            timeout=3,
-            status_only=True,
-            why=f"This was request {number} of {POOL + 1}, one after another. {what} The pool lends {POOL} "
-            "connections, and a session gives its own back when it is closed.",
-            **keywords,
-        )
+def exhaust(apps: Apps, path: str, what: str) -> None:
+    """Send as many requests as the pool has connections, then one that needs another connection."""
+    for _ in range(POOL):
+        apps.get(path, status_only=True, why=what)
+    apps.get(
+        "/health",
+        status_only=True,
+        why=f"This was request {POOL + 1}, after {POOL} of GET {path}. {what} The pool lends {POOL} "
+        "connections, and a session gives its own back when it is closed.",
+    )
 
 
 @step("1.5")
@@ -250,7 +256,7 @@ def test_each_request_has_its_own_session(apps: Apps) -> None:
     """Each request has a session of its own, which is closed after the answer."""
     apps.probe(add_meeting_route, "app", "database")
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(apps.yours.get, ["/check/meet"] * 2))
+        answers = list(pool.map(lambda path: apps.yours.get(path, timeout=10), ["/check/meet"] * 2))
     statuses = [answer.status for answer in answers]
     one, other = (answer.body for answer in answers)
     apps.expect(
@@ -261,14 +267,14 @@ def test_each_request_has_its_own_session(apps: Apps) -> None:
         why="What one request adds or rolls back, the other would add or roll back too. "
         "Make the session inside get_db.",
     )
-    apps.probe(keep_lent_connections, "database")
-    exhaust(apps, "/health", "Each used a session of get_db and went well.")
+    apps.probe(be_strict, "database")
+    exhaust(apps, "/health", "Its route uses a session of get_db.")
 
 
 @step("1.5")
 def test_a_session_is_closed_after_an_error(apps: Apps) -> None:
     """A session is closed as well when the route raises a 404 or crashes."""
-    apps.probe(keep_lent_connections, "database")
+    apps.probe(be_strict, "database")
     apps.probe(add_failing_routes, "app", "database")
-    exhaust(apps, "/check/404", "Each used a session of get_db, then raised HTTPException(404).")
-    exhaust(apps, "/check/500", "Each used a session of get_db, then raised RuntimeError.")
+    exhaust(apps, "/check/404", "Its route uses a session of get_db, then raises HTTPException(404).")
+    exhaust(apps, "/check/500", "Its route uses a session of get_db, then raises RuntimeError.")

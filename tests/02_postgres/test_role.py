@@ -130,6 +130,7 @@ OPEN_SCHEMAS = """
 def test_bloguser_may_do_nothing_else(apps: Apps) -> None:
     """bloguser is no superuser and makes no databases or roles, and nobody else may make tables in blogdb."""
     url = run_setup(apps)
+    expect_login(apps, url)
     too_much = apps.yours.sql(TOO_MUCH, role=url.username)
     apps.expect(
         not too_much,

@@ -1,9 +1,11 @@
 """Step 2.5: which database it is may be seen everywhere, its password nowhere."""
 
 import socket
+from contextlib import suppress
 from urllib.parse import quote, quote_plus
 
 from workshop.checks import Apps, step
+from workshop.verdicts import Failure
 
 PASSWORD = "Tr0ub4dor@3"
 
@@ -56,14 +58,14 @@ def test_the_password_stays_inside(apps: Apps) -> None:
         app.get("/users/0"),
         app.get("/openapi.json"),
     ]
+    app.sql("SELECT username FROM users")
     for answer in answers:
         expect_no_password(apps, f"{answer.body} {answer.headers}", answer.asked)
     expect_no_password(apps, str(app.probe(show_settings)), "print(settings)")
     expect_no_password(apps, app.output, "What your app prints or logs")
-    refusal = app.fails_to_start(
-        {"DATABASE_URL": f"postgresql://bloguser:{quote(PASSWORD)}@127.0.0.1:{closed_port()}/blogdb"}
-    )
-    expect_no_password(apps, refusal.message + refusal.output, "What your app prints when its server isn't there")
+    with suppress(Failure):
+        app.start({"DATABASE_URL": f"postgresql://bloguser:{quote(PASSWORD)}@127.0.0.1:{closed_port()}/blogdb"})
+    expect_no_password(apps, app.output, "What your app prints when its server isn't there")
 
 
 def expect_no_password(apps: Apps, text: str, where: str) -> None:

@@ -5,8 +5,8 @@ import os
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import declarative_base, sessionmaker
 
-BASE_DIR = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
-SQLALCHEMY_DATABASE_URL = "sqlite:///" + os.path.join(BASE_DIR, "blog.db")  # noqa: PTH118
+BASE_DIR = os.path.dirname(os.path.abspath(__file__))
+SQLALCHEMY_DATABASE_URL = "sqlite:///" + os.path.join(BASE_DIR, "blog.db")
 
 engine = create_engine(SQLALCHEMY_DATABASE_URL, connect_args={"check_same_thread": False})
 

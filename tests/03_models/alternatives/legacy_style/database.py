@@ -6,13 +6,13 @@ from sqlalchemy.orm import declarative_base, sessionmaker
 
 from settings import parse_database_url, settings
 
-convention = dict(
-    pk="pk_%(table_name)s",
-    fk="fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    ix="ix_%(column_0_label)s",
-    uq="uq_%(table_name)s_%(column_0_name)s",
-    ck="ck_%(table_name)s_%(constraint_name)s",
-)
+convention = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
 
 engine = create_engine(
     parse_database_url(settings.database_url.get_secret_value()), pool_pre_ping=True, hide_parameters=True

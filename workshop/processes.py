@@ -1,0 +1,242 @@
+"""The grader's end of `host.py`: processes that run apps, and the talk with them."""
+
+import collections
+import itertools
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from workshop.verdicts import Unavailable
+
+START_SECONDS = float(os.environ.get("WORKSHOP_START_SECONDS", "10"))
+
+FORKS = hasattr(os, "fork")
+_HOST_SCRIPT = Path(__file__).with_name("host.py")
+_MOST_LOADS = 50  # apps that one process serves before it is replaced: its memory grows
+_UNLOAD_SECONDS = 1.0
+
+
+class Channel:
+    """The grader's end of its talk with one app: JSON messages, a line each."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._received = b""
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message; OSError when the app has gone."""
+        self._connection.settimeout(1.0)
+        self._connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def read(self, seconds: float) -> dict[str, Any] | None:
+        """The next message; {} when the app has gone, None when none comes in time."""
+        self._connection.settimeout(seconds)
+        try:
+            while b"\n" not in self._received:
+                more = self._connection.recv(65536)
+                if not more:
+                    return {}
+                self._received += more
+        except TimeoutError:
+            return None
+        except OSError:
+            return {}
+        line, _, self._received = self._received.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def close(self) -> None:
+        """Hang up; the app's process ends when it notices."""
+        self._connection.close()
+
+
+class Host:
+    """A process that has the big imports done and makes a process for each app. Safe to use from threads."""
+
+    def __init__(self, preload: Iterable[str] = ()) -> None:
+        self._preload = tuple(preload)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._numbers = itertools.count(1)
+        self._channels: dict[str, Channel] = {}
+        self._statuses: dict[int, int] = {}
+        self._idle: collections.deque[Process] = collections.deque()
+        self._changed = threading.Condition()
+        self._process = self._spawn()
+        self._spare: subprocess.Popen[str] | None = None
+        self._alone: dict[int, subprocess.Popen[str]] = {}  # where processes can't fork: number → process
+        threading.Thread(target=self._accept, daemon=True).start()
+        if FORKS:
+            threading.Thread(target=self._read_reports, daemon=True).start()
+
+    def _spawn(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-P", str(_HOST_SCRIPT), *self._preload],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            bufsize=1,
+            start_new_session=True,  # Ctrl-C is for the grader, which then ends this
+            env={**os.environ, "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"},
+        )
+
+    def start(self, job: Mapping[str, Any], *, fresh: bool = True) -> "Process":
+        """Find a process for an app: a new one, or, if it need not be `fresh`, one that has served others."""
+        while not fresh and self._idle:
+            process = self._idle.popleft()
+            if process.load(job):
+                return process
+            self.kill(process)
+        return Process(self, self._new_process(job), job["token"])
+
+    def _new_process(self, job: Mapping[str, Any]) -> int:
+        number = next(self._numbers)
+        order = {**job, "number": number, "control": self._listener.getsockname()[1]}
+        if FORKS:
+            self._order(self._process, order)
+            return number
+        with self._changed:
+            process, self._spare = self._spare or self._process, self._spawn()
+            self._alone[number] = process
+        self._order(process, order)
+        return number
+
+    def release(self, process: "Process") -> None:
+        """Take back a process that may serve another app."""
+        if process.unload():
+            self._idle.append(process)
+        else:
+            self.kill(process)
+
+    def _order(self, process: "subprocess.Popen[str]", order: Mapping[str, Any]) -> None:
+        assert process.stdin
+        try:
+            with self._changed:
+                process.stdin.write(json.dumps(order) + "\n")
+                process.stdin.flush()
+        except (OSError, ValueError):
+            raise Unavailable("the process that runs the apps has ended; run the command again") from None
+
+    def connect(self, token: str, seconds: float) -> Channel | None:
+        """The channel to the app that was started with this token; None if it doesn't call in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: token in self._channels, seconds)
+            return self._channels.pop(token, None)
+
+    def kill(self, process: "Process") -> None:
+        """End a process and all it has started."""
+        process.hang_up()
+        self._kill_number(process.number)
+
+    def _kill_number(self, number: int) -> None:
+        if process := self._alone.pop(number, None):
+            process.kill()
+            self._statuses[number] = process.wait()
+        elif FORKS:
+            with suppress(Unavailable):
+                self._order(self._process, {"kill": number})
+
+    def status(self, number: int, seconds: float = 2.0) -> int | None:
+        """How an app's process ended: its exit code, or minus the signal; None if it still runs."""
+        if process := self._alone.get(number):
+            with suppress(subprocess.TimeoutExpired):
+                self._statuses[number] = process.wait(seconds)
+            return self._statuses.get(number)
+        with self._changed:
+            self._changed.wait_for(lambda: number in self._statuses, seconds)
+            return self._statuses.get(number)
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # the listener has been closed
+            while True:
+                channel = Channel(self._listener.accept()[0])
+                hello = channel.read(1.0) or {}
+                with self._changed:
+                    self._channels[hello.get("token", "")] = channel
+                    self._changed.notify_all()
+
+    def _read_reports(self) -> None:
+        assert self._process.stdout
+        with suppress(ValueError, OSError):
+            for line in self._process.stdout:
+                report = json.loads(line)
+                with self._changed:
+                    self._statuses[report["number"]] = report["status"]
+                    self._changed.notify_all()
+
+    def close(self) -> None:
+        """End every app; when it returns, none runs."""
+        for process in self._alone.values():
+            process.kill()
+        for process in filter(None, [self._process, self._spare, *self._alone.values()]):
+            assert process.stdin
+            with suppress(OSError):
+                process.stdin.close()
+            process.wait()
+        self._listener.close()
+
+
+class Process:
+    """One process of the host, and the talk with it. It serves one app at a time."""
+
+    def __init__(self, host: Host, number: int, token: str) -> None:
+        self.number = number
+        self.reused = False
+        self._host, self._token = host, token
+        self._channel: Channel | None = None
+        self._questions = itertools.count(1)
+        self._loads = 1
+
+    def connect(self) -> bool:
+        """Wait until the process calls; whether it does."""
+        if self._channel is None:
+            self._channel = self._host.connect(self._token, START_SECONDS)
+        return self._channel is not None
+
+    def send(self, question: Mapping[str, Any]) -> int:
+        """Ask something; returns the number that the reply will carry. OSError when the process has gone."""
+        number = next(self._questions)
+        assert self._channel
+        self._channel.send({**question, "number": number})
+        return number
+
+    def read(self, seconds: float) -> dict[str, Any] | None:
+        """The next message; {} when the process has gone, None when none comes in time."""
+        return self._channel.read(seconds) if self._channel else {}
+
+    def unload(self) -> bool:
+        """Tell the process to forget its app, without waiting for it; False if it can't serve another."""
+        self._loads += 1
+        if self._channel is None or self._loads > _MOST_LOADS:
+            return False
+        try:
+            self.send({"ask": "unload"})
+        except OSError:
+            return False
+        return True
+
+    def load(self, job: Mapping[str, Any]) -> bool:
+        """Give the process its next app; False if it is not as good as new."""
+        message: dict[str, Any] | None = {"event": ""}
+        while message and message.get("event") != "unloaded":
+            message = self.read(_UNLOAD_SECONDS)
+        if not message or not message["clean"]:
+            return False
+        try:
+            self.send({"ask": "load", "job": dict(job)})
+        except OSError:
+            return False
+        self.reused = True
+        return True
+
+    def hang_up(self) -> None:
+        """End the talk; the process ends when it notices."""
+        if self._channel is not None:
+            self._channel.close()
