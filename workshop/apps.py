@@ -10,7 +10,9 @@ import re
 import secrets
 import shutil
 import signal
+import stat
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,8 +23,9 @@ from typing import Any, Never
 import httpx
 import sqlalchemy as sa
 
+from workshop import processes
 from workshop.host import ERROR_HEADER, TRACEBACK_MARK
-from workshop.processes import START_SECONDS, Host, Process
+from workshop.processes import Host, Process
 from workshop.reflect import read_schema
 from workshop.verdicts import Failure, Finding, Frame, Unavailable
 
@@ -30,6 +33,8 @@ REQUEST_SECONDS = float(os.environ.get("WORKSHOP_REQUEST_SECONDS", "5"))
 
 _LEFT_BEHIND = ("__pycache__", ".*", "venv", "node_modules", "*.db", "*.db-*", "*.sqlite*", "*.egg-info")
 _LAST_WORDS_SECONDS = 2.0
+_LARGEST_BODY = 5 * 2**20  # bytes of an answer
+_SHOWN_OUTPUT = 2**16  # characters of output that are looked at
 _LARGEST = 20 * 2**20  # bytes of a lesson folder
 _SERVER_LINE = re.compile(
     r"INFO:\s+(Started server process|Waiting for application|Application startup complete|Uvicorn running|"
@@ -45,9 +50,13 @@ _NOISE = re.compile(
 class Submission:
     """A folder with a version of a lesson, as it is at this moment. What is saved later isn't seen."""
 
-    def __init__(self, folder: Path, files: Mapping[str, str] | None = None) -> None:
-        """The files of `folder`; or `files` instead of them, as relative path → text."""
+    def __init__(self, folder: Path, files: Mapping[str, str] | None = None, pool: str = "") -> None:
+        """The files of `folder`; or `files` instead of them, as relative path → text.
+
+        Submissions of the same `pool` may be served by the same processes, one after another.
+        """
         self.folder = folder
+        self.pool = pool or secrets.token_hex(8)
         self._files = {path: text.encode() for path, text in files.items()} if files is not None else None
 
     @cached_property
@@ -56,18 +65,21 @@ class Submission:
         if self._files is not None:
             return self._files
         found: dict[str, bytes] = {}
+        size = 0
         ignore = shutil.ignore_patterns(*_LEFT_BEHIND)
         for parent, folders, names in os.walk(self.folder):
             left = ignore(parent, [*folders, *names])
-            folders[:] = sorted(name for name in folders if name not in left)
+            folders[:] = sorted(name for name in folders if name not in left and not _is_venv(parent, name))
             for name in sorted(set(names) - left):
                 path = Path(parent, name)
                 with suppress(OSError):
+                    status = path.stat()
+                    if not stat.S_ISREG(status.st_mode):
+                        continue
+                    size += status.st_size
+                    if size > _LARGEST:
+                        raise Unavailable(f"{self.folder} holds more than 20 MB; it should hold only code")
                     found[path.relative_to(self.folder).as_posix()] = path.read_bytes()
-            if sum(map(len, found.values())) > _LARGEST:
-                raise Unavailable(
-                    f"{self.folder} holds more than 20 MB; a lesson's folder holds only its code"
-                )
         return found
 
     def copy_to(self, folder: Path) -> None:
@@ -76,6 +88,10 @@ class Submission:
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
+
+
+def _is_venv(parent: str, name: str) -> bool:
+    return Path(parent, name, "pyvenv.cfg").exists()
 
 
 @dataclass(frozen=True)
@@ -208,7 +224,7 @@ class App(Requests):
             "output": str(self._output),
             "token": secrets.token_hex(8),
         }
-        self._process = self._host.start(job, fresh=self._fresh)
+        self._process = self._host.start(job, pool=self._submission.pool, fresh=self._fresh)
         self.reused = self.reused or self._process.reused
 
     def _check_that_main_exists(self) -> None:
@@ -227,11 +243,11 @@ class App(Requests):
         assert self._process
         if not self._process.connect():
             self._gone("Starting the app")
-        event = self._process.read(START_SECONDS)
+        event = self._process.read(processes.START_SECONDS)
         while event and "reply" in event:
-            event = self._process.read(START_SECONDS)
+            event = self._process.read(processes.START_SECONDS)
         if event is None:
-            self._too_slow("start", START_SECONDS, "Starting the app")
+            self._too_slow("start", processes.START_SECONDS, "Starting the app")
         elif event.get("event") == "ready":
             self._port = event["port"]
         else:
@@ -276,20 +292,31 @@ class App(Requests):
         asked = f"{method} {path}"
         if keywords.get("json") is not None:
             asked += " " + _short(keywords["json"])
-        seconds = timeout or REQUEST_SECONDS
-        try:
-            response = self._client.request(
-                method, f"http://127.0.0.1:{self._port}{path}", timeout=seconds, **keywords
-            )
-        except httpx.TimeoutException:
-            self._too_slow("request", seconds, asked)
-        except httpx.TransportError:
-            self._gone(asked)
-        error = json.loads(response.headers.get(ERROR_HEADER, "{}") or "{}")
+        response = self._send(method, path, timeout or REQUEST_SECONDS, asked, keywords)
+        error = _error_of(response)
         message = f"{error['type']}: {error['message']}" if error else ""
         return Answer(
             asked, response.status_code, _body(response), dict(response.headers), _frames(error), message
         )
+
+    def _send(self, method: str, path: str, seconds: float, asked: str, keywords: Any) -> httpx.Response:
+        """Send a request; an answer that never ends, or is far too large, fails the check too."""
+        url, deadline, body = f"http://127.0.0.1:{self._port}{path}", time.monotonic() + seconds, bytearray()
+        try:
+            with self._client.stream(method, url, timeout=seconds, **keywords) as response:
+                for part in response.iter_bytes():
+                    body += part
+                    if time.monotonic() > deadline:
+                        raise httpx.ReadTimeout("the answer has no end")
+                    if len(body) > _LARGEST_BODY:
+                        self.stop()
+                        self._fail("difference", "an answer of more than 5 MB", asked=asked)
+        except httpx.TimeoutException:
+            self._too_slow("request", seconds, asked)
+        except httpx.TransportError:
+            self._gone(asked)
+        headers = [(name, value) for name, value in response.headers.items() if name != "content-encoding"]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body))
 
     def probe(self, function: Callable[..., Any], *modules: str, **arguments: Any) -> Any:
         """Run a function of the grader's inside the app's process, on its modules; returns JSON."""
@@ -378,7 +405,7 @@ class App(Requests):
                 "difference",
                 f"there is no {Path(file).name}",
                 asked=asked,
-                expected=f"{Path(file).name} beside main.py",
+                expected=f"{Path(file).name} in the lesson's folder",
             )
 
     def close(self) -> None:
@@ -409,21 +436,26 @@ class App(Requests):
                 self._gone(asked)
 
     def _too_slow(self, what: str, seconds: float, asked: str) -> Never:
-        frames = self._where()
+        frames, waits = self._where()
         self.stop()
         verb = "started" if what == "start" else "answered"
-        doing = "your code still runs" if frames else "it waits, as for a lock or a free connection"
+        if not frames:
+            doing = "it waits, as for a lock or a free connection"
+        elif waits:
+            doing = "it waits in this line"
+        else:
+            doing = "your code still runs"
         self._fail("too slow", f"not {verb} within {seconds:g} s: {doing}", asked=asked, frames=frames)
 
-    def _where(self) -> tuple[Frame, ...]:
-        """The learner's line that runs at this moment, if the process can still tell."""
+    def _where(self) -> tuple[tuple[Frame, ...], bool]:
+        """The learner's line that runs now, and whether it waits, if the process can still tell."""
         assert self._process
         with suppress(OSError):
             number = self._process.send({"ask": "where"})
             while reply := self._process.read(1.0):
                 if reply.get("reply") == number:
-                    return _frames(reply)
-        return ()
+                    return _frames(reply), reply["waits"]
+        return (), True
 
     def _gone(self, asked: str) -> Never:
         """Say how the process ended."""
@@ -432,37 +464,57 @@ class App(Requests):
             event = self._process.read(1.0) or {"event": "none"}
         while self._process and self._process.read(_LAST_WORDS_SECONDS):
             continue  # until it has printed all it has to say, and ended
-        kind, yours = "ended", ""
+        kind, yours, expected = "ended", "", ""
+        frames = _frames(event)
         if event.get("event") == "exit":
             yours = f"your code ends the whole program: {event['how']}"
         elif event.get("event") == "failed":
-            kind, yours = _failed(event)
+            kind, yours, expected = _failed(event)
         elif self._process is not None:
             yours = _ended(self._host.status(self._process.number))
+            frames = self._crashed_at()
         self.stop()
-        self._fail(kind, yours, asked=asked, frames=_frames(event))
+        self._fail(kind, yours, expected=expected, asked=asked, frames=frames)
+
+    def _crashed_at(self) -> tuple[Frame, ...]:
+        """The learner's line in which C code crashed, as the dying process wrote it down."""
+        file = self._output.with_name(self._output.name + ".crash")
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        own = re.escape(os.path.realpath(self.folder) + os.sep)
+        found = re.findall(rf'File "{own}([^"]+)", line (\d+) in (\S+)', text)
+        return tuple(Frame(name, int(line), function) for name, line, function in found[:1])
 
     def _fail(self, kind: str, yours: str, **details: Any) -> Never:
         details.setdefault("asked", "Starting the app")
-        raise Failure(Finding(kind, yours=yours, output=printed(self.output), **details))
+        raise Failure(Finding(kind, yours=yours, output=self.printed, **details))
+
+    @property
+    def printed(self) -> str:
+        """What the learner's own code printed, short enough to be shown."""
+        return printed(self.output[-_SHOWN_OUTPUT:].replace(f"{self.folder}{os.sep}", ""))
 
 
-def _failed(event: dict[str, Any]) -> tuple[str, str]:
-    """The kind and the text of a failure while importing or starting."""
-    kind, doing = event["kind"], {"importing": "importing main.py", "starting": "its start-up code"}
+def _failed(event: dict[str, Any]) -> tuple[str, str, str]:
+    """The kind of a failure while importing or starting, what is there and what should be."""
+    kind = event["kind"]
     if kind == "no app":
-        return kind, "main.py has no `app`: uvicorn main:app needs  app = FastAPI()"
+        return kind, "main.py has no `app`", "app = FastAPI(), for uvicorn main:app"
     if kind == "app is not an application":
-        return "no app", "`app` in main.py is not an application: it should be  app = FastAPI()"
-    text = f"{event['type']}: {event['message']}"
+        return "no app", "`app` in main.py is no application", "app = FastAPI(), for uvicorn main:app"
     if kind == "exit":
-        return (
-            "ended",
-            f"your code ends the whole program: sys.exit, while {doing.get(event['while'], 'running')}",
-        )
-    if kind in {"syntax error", "import error"}:
-        return kind, text
-    return "failed to start", f"{text}"
+        doing = {"importing": "while main.py is imported", "starting": "in its start-up code"}
+        return "ended", f"your code ends the whole program: sys.exit() {doing.get(event['while'], '')}", ""
+    text = f"{event['type']}: {event['message']}"
+    return (kind if kind in {"syntax error", "import error"} else "failed to start"), text, ""
+
+
+def _error_of(response: httpx.Response) -> dict[str, Any]:
+    """What the host tells of an unhandled exception, if it does."""
+    try:
+        error = json.loads(response.headers.get(ERROR_HEADER, "{}"))
+        return error if isinstance(error, dict) and {"type", "message", "frames"} <= error.keys() else {}
+    except ValueError:
+        return {}
 
 
 def _ended(status: int | None) -> str:

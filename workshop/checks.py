@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Never, TypeVar
 
 from workshop.answers import Reference
-from workshop.apps import Answer, App, Requests, printed
+from workshop.apps import Answer, App, Requests
 from workshop.compare import PARTS, Difference, Ids, first_difference, schema_difference
 from workshop.verdicts import Failure, Finding, Unavailable
 
@@ -72,7 +72,7 @@ class Apps:
 
     def __init__(self, yours: App, reference: Reference, database: str) -> None:
         self.yours, self.reference, self.database = yours, reference, database
-        self._ids = Ids()
+        self._ids = Ids(self._table_of)
         self._launched = False
 
     # Starting
@@ -145,7 +145,7 @@ class Apps:
         )
         with _explained(why, _told(expected)):
             yours = self._send("yours", self.yours, method, path, parts, keywords)
-        self._compare_answers(expected, yours, why, ordered, status_only)
+        self._compare_answers(expected, yours, why, ordered, status_only, _last(_SEGMENT, path))
         return Both(expected.body, yours.body)
 
     def _send(
@@ -161,7 +161,7 @@ class Apps:
         return app.request(method, path.format(*Both.side(parts, side)), **own)
 
     def _compare_answers(
-        self, expected: Answer, yours: Answer, why: str, ordered: bool, status_only: bool
+        self, expected: Answer, yours: Answer, why: str, ordered: bool, status_only: bool, rows: str
     ) -> None:
         if expected.status != yours.status:
             _check_reference(expected)
@@ -179,7 +179,7 @@ class Apps:
             )
         if status_only:
             return
-        found = first_difference(expected.body, yours.body, ordered=ordered, ids=self._ids)
+        found = first_difference(expected.body, yours.body, ordered=ordered, ids=self._ids, kind=rows)
         if found:
             self._fail(found, asked=yours.asked, why=why)
 
@@ -215,10 +215,17 @@ class Apps:
     def same_rows(self, query: str, /, *, why: str = "", ordered: bool = False, **parameters: Any) -> Both:
         """The query finds equal rows in both databases; returns them."""
         rows = self.sql(query, why=why, **parameters)
-        found = first_difference(rows.expected, rows.yours, ordered=ordered, ids=self._ids, where="rows")
+        found = first_difference(
+            rows.expected, rows.yours, ordered=ordered, ids=self._ids, where="rows", kind=_last(_TABLE, query)
+        )
         if found:
             self._fail(found, asked=f"Rows in the database: {query}", why=why)
         return rows
+
+    def _table_of(self, foreign_key: str) -> str:
+        """The table that a foreign key leads to, as the reference's database says; "" if there is none."""
+        keys = [key for table in self.reference.schema().values() for key in table["foreign keys"]]
+        return next((str(key["table"]) for key in keys if key["columns"] == [foreign_key]), "")
 
     def same_schema(self, *what: str, parts: Iterable[str] = PARTS, why: str = "") -> None:
         """The databases report the same of each table (``"users"``) or column (``"users.email"``)."""
@@ -293,7 +300,16 @@ class Apps:
         )
 
     def _printed(self) -> str:
-        return printed(self.yours.output)
+        return self.yours.printed
+
+
+_SEGMENT = re.compile(r"/([a-z]\w*)")
+_TABLE = re.compile(r"\bfrom (\w+)", re.IGNORECASE)
+
+
+def _last(pattern: re.Pattern[str], text: str) -> str:
+    """What kind of rows a path or a query is about: its last segment, its table."""
+    return str((pattern.findall(text) or ["other"])[-1])
 
 
 def collapse(statements: Sequence[str], longest: int = 70) -> list[str]:

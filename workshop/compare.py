@@ -7,16 +7,16 @@ unless told otherwise; extra fields are allowed unless they are secrets.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 UNCOMPARED = {"detail"}  # error texts are the author's own
-_SECRET = re.compile(r"passw|pwd|hash|secret", re.IGNORECASE)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(?P<zone>Z|[+-]\d\d(:?\d\d)?)?$")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?$")
+_SECRET = re.compile(r"passw|pwd|hash(?!tag)|secret(?!ar)", re.IGNORECASE)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(?P<zone>Z|[+-]\d\d(:?\d\d)?)?")
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)  # 007 is a text
 _LONGEST = 60  # characters of a value that are shown
 
 
@@ -31,43 +31,88 @@ class Difference:
 
 @dataclass
 class Ids:
-    """Which id of the learner's database stands for which of the reference's."""
+    """Which id of the learner's database stands for which of the reference's, for each kind of row."""
 
-    pairs: set[tuple[Any, Any]] = field(default_factory=set)
+    table_of: Callable[[str], str] = lambda _name: ""  # foreign key → the kind of row it leads to, if known
+    pairs: dict[str, dict[int, int]] = field(default_factory=dict)  # kind → the reference's id → yours
+    _backwards: dict[str, dict[int, int]] = field(default_factory=dict)
+    _order: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def same(self, expected: Any, yours: Any, *, learn: bool) -> bool:
-        """Whether the two ids correspond; with `learn`, a new pair of ids is accepted and remembered."""
-        if expected == yours or (expected, yours) in self.pairs:
+    def same(self, kind: str, expected: int, yours: int) -> bool:
+        """Whether two ids of one kind correspond; a new pair is remembered."""
+        forth, back = self.pairs.setdefault(kind, {}), self._backwards.setdefault(kind, {})
+        if expected in forth or yours in back:
+            return forth.get(expected) == yours
+        forth[expected], back[yours] = yours, expected
+        self._order.append((kind, expected, yours))
+        return True
+
+    def same_target(self, name: str, expected: int, yours: int) -> bool:
+        """Whether two foreign keys of that name lead to rows that correspond."""
+        if any(pairs.get(expected) == yours for pairs in self.pairs.values()):
             return True
-        new = learn and isinstance(yours, int) and not isinstance(yours, bool)
-        if new and not any(expected == one or yours == other for one, other in self.pairs):
-            self.pairs.add((expected, yours))
-            return True
-        return False
+        if expected != yours:
+            return False
+        table = self.table_of(name)
+        return expected not in self.pairs.get(table, {}) and yours not in self._backwards.get(table, {})
 
-    def copy(self) -> "Ids":
-        return Ids(set(self.pairs))
+    def translated(self, name: str, kind: str, expected: int) -> int:
+        """The learner's id for the reference's, where it is known: what a message should show."""
+        return self.pairs.get(kind if name == "id" else self.table_of(name), {}).get(expected, expected)
+
+    def mark(self) -> int:
+        """A point in time that `forget` can go back to."""
+        return len(self._order)
+
+    def forget(self, mark: int) -> None:
+        """Forget the pairs that were remembered since."""
+        while len(self._order) > mark:
+            kind, expected, yours = self._order.pop()
+            del self.pairs[kind][expected], self._backwards[kind][yours]
 
 
 def first_difference(
-    expected: Any, yours: Any, *, ordered: bool = False, ids: Ids | None = None, where: str = ""
+    expected: Any,
+    yours: Any,
+    *,
+    ordered: bool = False,
+    ids: Ids | None = None,
+    where: str = "",
+    kind: str = "",
 ) -> Difference | None:
-    """The first difference between two JSON values or database values; None if there is none."""
+    """The first difference between two JSON values or database values; None if there is none.
+
+    `kind` is what the values are, such as "users": ids of one kind correspond one to one.
+    """
     ids = Ids() if ids is None else ids
     if isinstance(expected, Mapping) and isinstance(yours, Mapping):
-        return _fields(expected, yours, ordered, ids, where)
+        return _fields(expected, yours, ordered, ids, where, kind)
     if _is_list(expected) and _is_list(yours):
-        return _items(expected, yours, ordered, ids, where)
+        return _items(expected, yours, ordered, ids, where, kind)
     name = where.rpartition(".")[2]
-    if (name == "id" or name.endswith("_id")) and isinstance(expected, int):
-        same = ids.same(expected, yours, learn=name == "id")
-    else:
-        same = _same_value(expected, yours)
-    return None if same else Difference(where, _told(expected, yours), _told(yours, expected))
+    if _is_id(name) and _is_whole(expected):
+        return _ids(expected, yours, ids, where, kind)
+    return None if _same_value(expected, yours) else Difference(where, *_told(expected, yours))
+
+
+def _ids(expected: int, yours: Any, ids: Ids, where: str, kind: str) -> Difference | None:
+    name = where.rpartition(".")[2]
+    if not _is_whole(yours):
+        return Difference(where, *_told(expected, yours))
+    same = ids.same(kind, expected, yours) if name == "id" else ids.same_target(name, expected, yours)
+    return None if same else Difference(where, *_told(ids.translated(name, kind, expected), yours))
+
+
+def _is_id(name: str) -> bool:
+    return name == "id" or name.endswith("_id")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _fields(
-    expected: Mapping[str, Any], yours: Mapping[str, Any], ordered: bool, ids: Ids, where: str
+    expected: Mapping[str, Any], yours: Mapping[str, Any], ordered: bool, ids: Ids, where: str, kind: str
 ) -> Difference | None:
     prefix = f"{where}." if where else ""
     for name, value in expected.items():
@@ -75,53 +120,102 @@ def _fields(
             continue
         if name not in yours:
             return Difference(prefix + name, show(value), "no such field")
-        found = first_difference(value, yours[name], ordered=ordered, ids=ids, where=prefix + name)
+        inner = f"{kind}.{name}" if isinstance(value, Mapping) or _is_list(value) else kind
+        found = first_difference(
+            value, yours[name], ordered=ordered, ids=ids, where=prefix + name, kind=inner
+        )
         if found:
             return found
-    for name in yours:
-        if name not in expected and _SECRET.search(name):
-            return Difference(prefix + name, "no such field: it is a secret", show(yours[name]))
-    return None
+    leaks = (_leak(value, prefix + name) for name, value in yours.items() if name not in expected)
+    return next(filter(None, leaks), None)
+
+
+def _leak(value: Any, where: str) -> Difference | None:
+    """A secret in what is more than the reference returns, at any depth."""
+    if _SECRET.search(where.rpartition(".")[2]):
+        return Difference(where, "no such field: it is a secret", show(value))
+    if isinstance(value, Mapping):
+        inner = [(item, f"{where}.{name}") for name, item in value.items()]
+    else:
+        inner = [(item, f"{where}[{index}]") for index, item in enumerate(value)] if _is_list(value) else []
+    return next(filter(None, (_leak(item, place) for item, place in inner)), None)
 
 
 def _items(
-    expected: Sequence[Any], yours: Sequence[Any], ordered: bool, ids: Ids, where: str
+    expected: Sequence[Any], yours: Sequence[Any], ordered: bool, ids: Ids, where: str, kind: str
 ) -> Difference | None:
     if len(expected) != len(yours):
         return Difference(where, count(expected), count(yours))
-    if ordered:
-        for index, (one, other) in enumerate(zip(expected, yours, strict=True)):
-            found = first_difference(one, other, ordered=True, ids=ids, where=f"{where}[{index}]")
-            if found:
-                return found
-        return None
-    left = list(yours)
+    left = _Unmatched(yours)
     for index, one in enumerate(expected):
-        match, closest = _best_match(one, left, ids, f"{where}[{index}]")
-        if match is None:
-            return closest
-        left.pop(match)
+        place = f"{where}[{index}]"
+        for candidate in [index] if ordered else left.like(one):
+            mark = ids.mark()
+            found = first_difference(one, yours[candidate], ordered=ordered, ids=ids, where=place, kind=kind)
+            if found is None:
+                left.take(candidate)
+                break
+            ids.forget(mark)
+        else:
+            closest = yours[index] if ordered else left.closest(one)
+            return first_difference(one, closest, ordered=ordered, ids=ids, where=place, kind=kind)
     return None
 
 
-def _best_match(
-    expected: Any, candidates: Sequence[Any], ids: Ids, where: str
-) -> tuple[int | None, Difference | None]:
-    """The candidate that equals `expected`, one with the same id first; else the first difference."""
-    closest: Difference | None = None
-    order = sorted(range(len(candidates)), key=lambda i: _id_of(candidates[i]) != _id_of(expected))
-    for index in order:
-        tried = ids.copy()
-        found = first_difference(expected, candidates[index], ids=tried, where=where)
-        if found is None:
-            ids.pairs = tried.pairs
-            return index, None
-        closest = closest or found
-    return None, closest
+class _Unmatched:
+    """The learner's items of a list that are still to be matched. In no time for those that look alike."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items = dict(enumerate(items))
+        self._by_form: dict[frozenset[str], dict[Any, list[int]]] = {}
+
+    def take(self, index: int) -> None:
+        """This one has found its match."""
+        del self._items[index]
+
+    def like(self, expected: Any) -> Iterator[int]:
+        """The places of all items: those that look like `expected` first, the one with its id before them."""
+        fields = frozenset(expected if isinstance(expected, Mapping) else ())
+        if fields not in self._by_form:
+            groups = self._by_form[fields] = {}
+            for index, item in self._items.items():
+                groups.setdefault(_form(item, fields), []).append(index)
+        alike = [one for one in self._by_form[fields].get(_form(expected, fields), ()) if one in self._items]
+        alike.sort(key=lambda one: (_id_of(self._items[one]) != _id_of(expected), _size(self._items[one])))
+        yield from alike
+        yield from sorted(self._items.keys() - alike)
+
+    def closest(self, expected: Any) -> Any:
+        """The item that differs from `expected` in the fewest fields."""
+        return min(self._items.values(), key=lambda item: _distance(expected, item))
+
+
+def _form(value: Any, fields: frozenset[str]) -> Any:
+    """A value without what is tolerated, coarse but quick: equal items have equal forms."""
+    if isinstance(value, Mapping):
+        names = sorted(name for name in fields - UNCOMPARED if name in value and not _is_id(name))
+        return tuple((name, _form(value[name], frozenset())) for name in names)
+    if isinstance(value, bool) or value is None or _is_list(value):
+        return type(value).__name__, str(value) if not _is_list(value) else len(value)
+    if _is_number(value, 0):
+        return Decimal(str(value))
+    return time_kind(value) or str(value)
+
+
+def _distance(expected: Any, yours: Any) -> int:
+    """In how many fields two items differ; one with the same id is nearer."""
+    if not (isinstance(expected, Mapping) and isinstance(yours, Mapping)):
+        return 0
+    differing = [name for name in expected if first_difference(expected[name], yours.get(name))]
+    return 2 * len(differing) - int(_id_of(expected) == _id_of(yours))
 
 
 def _id_of(value: Any) -> Any:
     return value.get("id") if isinstance(value, Mapping) else None
+
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, Mapping) else 0
 
 
 def _same_value(expected: Any, yours: Any) -> bool:
@@ -141,7 +235,7 @@ def _is_number(value: Any, other: Any) -> bool:
     """A number, or a decimal written as text; a whole number as text only beside a real number."""
     if isinstance(value, (int, float, Decimal)):
         return True
-    if not isinstance(value, str) or not _NUMBER.match(value):
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
         return False
     return "." in value or not isinstance(other, str)
 
@@ -150,7 +244,7 @@ def time_kind(value: Any) -> str | None:
     """``"aware"`` or ``"naive"`` for a datetime or the text of one, else None."""
     if isinstance(value, datetime):
         return "naive" if value.tzinfo is None else "aware"
-    match = _TIME.match(value) if isinstance(value, str) else None
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
     return match and ("aware" if match["zone"] else "naive")
 
 
@@ -158,23 +252,44 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
-def _told(value: Any, other: Any) -> str:
-    """A value in words, with its type where the values alone would look alike."""
-    kind = time_kind(value)
-    if kind and time_kind(other):
-        zone = "with a time zone" if kind == "aware" else "without a time zone"
-        return f"a time {zone}: {show(value)}"
-    if str(value) == str(other) or isinstance(value, bool) != isinstance(other, bool):
-        return f"{show(value)} ({_TYPE_NAMES.get(type(value), type(value).__name__)})"
-    return show(value)
+def _told(expected: Any, yours: Any) -> tuple[str, str]:
+    """Two values in words, with what tells them apart: their kind, or the part where they differ."""
+    if time_kind(expected) and time_kind(yours):
+        return _told_time(expected), _told_time(yours)
+    alike = str(expected) == str(yours) or isinstance(expected, bool) != isinstance(yours, bool)
+    if alike:
+        return f"{show(expected)} ({_type_name(expected)})", f"{show(yours)} ({_type_name(yours)})"
+    since = 0
+    if isinstance(expected, str) and isinstance(yours, str):
+        pairs = enumerate(zip(expected, yours, strict=False))
+        part = next((place for place, (one, other) in pairs if one != other), min(len(expected), len(yours)))
+        since = max(0, part - _LONGEST // 2)
+    return show(expected, since), show(yours, since)
 
 
-_TYPE_NAMES = {bool: "a boolean", str: "a text", int: "a number", float: "a number", type(None): "nothing"}
+def _told_time(value: Any) -> str:
+    zone = "with a time zone" if time_kind(value) == "aware" else "without a time zone"
+    return f"a time {zone}: {show(value)}"
 
 
-def show(value: Any) -> str:
-    """A value as JSON, cut to a length that fits on a line."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+def _type_name(value: Any) -> str:
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+_TYPE_NAMES = {
+    type(None): "nothing",
+    bool: "a boolean",
+    str: "a text",
+    dict: "an object",
+    list: "a list",
+    **dict.fromkeys((int, float, Decimal), "a number"),
+}
+
+
+def show(value: Any, since: int = 0) -> str:
+    """A value as JSON, cut to a length that fits on a line; a text from character `since` on."""
+    text = json.dumps(value[since:] if since else value, ensure_ascii=False, default=str)
+    text = f"…{text}" if since else text
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
@@ -260,7 +375,8 @@ def _constraint_difference(
         if column and column not in wanted["columns"]:
             continue
         where = f"{table}.{', '.join(wanted['columns'])}" if wanted["columns"] else table
-        alike = [found for found in yours if found["columns"] == wanted["columns"]]
+        in_order: type[Any] = set if shown == "unique" else list  # columns are unique together in any order
+        alike = [found for found in yours if in_order(found["columns"]) == in_order(wanted["columns"])]
         if not alike:
             return Difference(where, f"{shown}{wanted['what']}", f"no {shown}")
         if not any(found["what"] == wanted["what"] for found in alike):

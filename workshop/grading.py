@@ -34,6 +34,7 @@ from workshop.processes import Host
 from workshop.render import render_lesson
 from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Outcome, Unavailable
 
+_CERTAIN = {"too slow", "file missing", "syntax error"}  # what another process wouldn't change
 AHEAD = 3  # checks whose apps are started before they are needed
 _RUN_FOLDER = "workshop-run-"
 
@@ -247,16 +248,16 @@ class Grading:
         apps = self._ready.pop((check.name, database), None) or self._apps(check, database)
         try:
             self._perform_on(apps, check)
-        except Failure:
-            if not apps.yours.reused:
+        except Failure as failure:
+            if not apps.yours.reused or failure.finding.kind in _CERTAIN:
                 raise
             self._perform_on(self._apps(check, database, fresh=True), check)
 
     def _perform_on(self, apps: Apps, check: Check) -> None:
         try:
             check.function(apps)
-            apps.reference.finish()
         finally:
+            apps.reference.finish()
             self._discard(apps)
 
     def _discard(self, apps: Apps) -> None:
@@ -317,12 +318,13 @@ class Grading:
         """Remove apps that were started for checks that did not run."""
         while self._ready:
             self._discard(self._ready.popitem()[1])
+        self.bench.host.drain(self.submission.pool)
 
 
 @cache
 def solution_at(lesson: Lesson, step: str) -> Submission:
     """The reference at a step: the solution with everything up to it done, and no more."""
-    return Submission(lesson.folder, render_lesson(lesson, step))
+    return Submission(lesson.folder, render_lesson(lesson, step), pool="reference")
 
 
 def imports_of(lesson: Lesson) -> list[str]:

@@ -7,21 +7,25 @@ its own (`apps.py` is the other end), serves with real uvicorn, and writes what 
 """
 
 import asyncio
+import contextlib
+import faulthandler
 import gc
 import importlib
+import inspect
 import io
 import json
 import linecache
 import logging
 import os
 import queue
+import re
 import selectors
 import signal
 import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -31,7 +35,13 @@ _PRELOADED = (
     *("anyio._backends._asyncio", "anyio.streams.tls", "encodings.idna", "fastapi.telemetry._runtime"),
 )
 _MAX_OUTPUT = 64 * 2**20  # bytes an app may write into one file before its writes fail
-_MAX_ERROR = 8_000  # characters of an error that travel in a header
+_encode, _decode = json.JSONEncoder().encode, json.JSONDecoder().decode  # an app may replace json.dumps
+_MOST_FRAMES = 8
+_LONGEST = 200  # characters of a line of code
+_INTERNAL_SERVER_ERROR: tuple[dict[str, Any], ...] = (
+    {"type": "http.response.start", "status": 500, "headers": [(b"content-type", b"text/plain")]},
+    {"type": "http.response.body", "body": b"Internal Server Error"},
+)
 TRACEBACK_MARK = "\x1f"  # begins the lines of tracebacks that are told in another way, too
 ERROR_HEADER = "x-workshop-error"
 
@@ -51,8 +61,8 @@ def main() -> None:
     gc.freeze()
     if forks:
         _fork_apps()
-    else:
-        AppProcess(json.loads(sys.stdin.readline())).run()
+    elif job := sys.stdin.readline():
+        AppProcess(_decode(job)).run()
 
 
 def _fork_apps() -> None:
@@ -80,7 +90,7 @@ def _fork_apps() -> None:
                     os._exit(0)
                 *lines, waiting = (waiting + received).split(b"\n")
                 for line in lines:
-                    _obey(json.loads(line), running)
+                    _obey(_decode(line.decode()), running)
             _reap(running)
 
 
@@ -113,7 +123,7 @@ def _reap(running: dict[int, int]) -> None:
         if found:
             _kill([pid])  # what the app has started and left behind
             ended = {"number": running.pop(pid), "status": os.waitstatus_to_exitcode(status)}
-            print(json.dumps(ended), flush=True)
+            print(_encode(ended), flush=True)
 
 
 class AppProcess:
@@ -129,15 +139,16 @@ class AppProcess:
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._unloading = False
         self._global_listeners = False
+        self._crash: Any = None
         self._sending = threading.Lock()
         self._grader = socket.create_connection(("127.0.0.1", job["control"]))
+        self.send({"token": job["token"]})
 
     def run(self) -> None:
         """Never returns."""
         code = 1
         try:
             self._settle()
-            self.send({"token": self.job["token"]})
             threading.Thread(target=self._answer_questions, daemon=True).start()
             self._before = self._surroundings()
             while True:
@@ -193,7 +204,7 @@ class AppProcess:
         event.listen = api.listen = noticing
 
     def _surroundings(self) -> tuple[Any, ...]:
-        return dict(os.environ), list(sys.path), set(sys.modules), threading.active_count()
+        return dict(os.environ), list(sys.path), set(sys.modules), threading.active_count(), _loggers()
 
     def _enter(self, job: Job) -> None:
         """Make this process look like one that a person has started in the job's folder."""
@@ -204,6 +215,8 @@ class AppProcess:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
+        self._crash = open(job["output"] + ".crash", "w", encoding="utf-8")  # noqa: SIM115
+        faulthandler.enable(self._crash)  # so that a crash in C code names the learner's line
         for name, value in job["environment"].items():
             if value is None:
                 os.environ.pop(name, None)
@@ -216,7 +229,7 @@ class AppProcess:
         """Forget the app; returns whether the process is as good as new."""
         from sqlalchemy.orm import clear_mappers
 
-        environment, path, modules, threads = self._before
+        environment, path, modules, threads, loggers = self._before
         os.chdir("/" if os.name != "nt" else os.path.splitdrive(sys.executable)[0] + os.sep)
         os.environ.clear()
         os.environ.update(environment)
@@ -226,15 +239,13 @@ class AppProcess:
             if not file or self._relative(file) != file:
                 del sys.modules[name]
         sys.path_importer_cache.clear()
-        logging.getLogger().handlers.clear()
+        faulthandler.enable()
+        self._crash.close()
         self.app = self.loop = self.stop_serving = None
         clear_mappers()
         gc.collect()
-        return (
-            not self._global_listeners
-            and "sqlmodel" not in sys.modules
-            and threading.active_count() <= threads
-        )
+        as_before = threading.active_count() <= threads and _loggers() == loggers and not _has_children()
+        return as_before and not self._global_listeners and "sqlmodel" not in sys.modules
 
     def _report_exit(self, status: int = 0) -> None:
         frames = self.frames_of(traceback.walk_stack(sys._getframe(1)))
@@ -256,6 +267,7 @@ class AppProcess:
             """uvicorn's own, but it says when it serves, and stops at once instead of at its next tick."""
 
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                process.loop = asyncio.get_running_loop()
                 await super().startup(sockets)
                 if self.started:
                     process.send({"event": "ready", "port": port})
@@ -263,7 +275,6 @@ class AppProcess:
             async def main_loop(self) -> None:
                 await self.on_tick(0)
                 process.stop_serving = asyncio.Event()
-                process.loop = asyncio.get_running_loop()
                 await process.stop_serving.wait()
 
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -295,8 +306,8 @@ class AppProcess:
             self.send({"event": "failed", "while": "importing", **self.describe(error)})
             return False
         self.app = getattr(module, "app", None)
-        if not callable(self.app):
-            kind = "no app" if self.app is None else "app is not an application"
+        if not _is_application(self.app):
+            kind = "app is not an application" if hasattr(module, "app") else "no app"
             self.send({"event": "failed", "while": "importing", "kind": kind, "frames": []})
             return False
         return True
@@ -318,35 +329,50 @@ class AppProcess:
         self.send({"event": "failed", "while": "starting", **self.describe(error)})
 
     async def _watch_request(self, scope: Message, receive: Any, send: Any) -> None:
-        held: list[Message] = []
+        held: list[Message] = []  # an answer of 500 waits until it is known what went wrong
+        begun = False
 
         async def send_or_hold(message: Message) -> None:
-            if (message["type"] == "http.response.start" and message["status"] >= 500) or held:
+            nonlocal begun
+            if held or (message["type"] == "http.response.start" and message["status"] >= 500):
                 held.append(message)
             else:
+                begun = True
                 await send(message)
 
+        error: BaseException | None = None
         try:
             await self.app(scope, receive, send_or_hold)
-        except Exception as error:
-            if held:
-                header = json.dumps(self.describe(error))[:_MAX_ERROR].encode()
-                held[0]["headers"] = [*held[0].get("headers", []), (ERROR_HEADER.encode(), header)]
+        except asyncio.CancelledError:
             raise
-        except BaseException as error:
-            if isinstance(error, SystemExit):
-                self.send({"event": "exit", "how": f"sys.exit({error.code or ''})", **self.describe(error)})
-            raise
-        finally:
-            for message in held:
-                await send(message)
+        except BaseException as raised:
+            error = raised
+        if error is not None and not begun:
+            held[:] = held or list(_INTERNAL_SERVER_ERROR)
+            described = self.describe(error)
+            described["frames"] = described["frames"] or self._endpoint(scope)
+            header = ERROR_HEADER.encode(), _encode(described).encode()
+            held[0] = {**held[0], "headers": [*held[0].get("headers", []), header]}
+        for message in held:
+            await send(message)
+        if isinstance(error, Exception):
+            raise error
+
+    def _endpoint(self, scope: Message) -> list[Message]:
+        """The route's own first line, for an error that is raised outside of the learner's code."""
+        code = getattr(scope.get("endpoint"), "__code__", None)
+        if code is None or self._relative(code.co_filename) == code.co_filename:
+            return []
+        return [
+            {"file": self._relative(code.co_filename), "line": code.co_firstlineno, "function": code.co_name}
+        ]
 
     # Questions of the grader
 
     def _answer_questions(self) -> None:
-        with self._grader.makefile("r", encoding="utf-8") as questions:
+        with contextlib.suppress(OSError), self._grader.makefile("r", encoding="utf-8") as questions:
             for line in questions:
-                question = json.loads(line)
+                question = _decode(line)
                 answer: Callable[[Message], Message] = getattr(self, "_answer_" + question["ask"])
                 if question["ask"] == "probe":  # it runs the learner's code, which may never return
                     threading.Thread(target=self._reply, args=(answer, question), daemon=True).start()
@@ -361,11 +387,13 @@ class AppProcess:
         return {"statements": self.statements[question["since"] :]}
 
     def _answer_where(self, _question: Message) -> Message:
-        """The learner's lines that run at this moment, the innermost last."""
-        frames: list[Message] = []
-        for frame in sys._current_frames().values():
-            frames = max(frames, self.frames_of(traceback.walk_stack(frame))[::-1], key=len)
-        return {"frames": frames}
+        """The learner's lines that run now, the innermost last, and whether they wait in other code."""
+        stacks = [list(traceback.walk_stack(frame)) for frame in sys._current_frames().values()]
+        if self.loop is not None:
+            stacks += [_suspended(task) for task in asyncio.all_tasks(self.loop)]
+        found = max(stacks, key=lambda stack: len(self.frames_of(stack)))
+        innermost = bool(found) and bool(self.frames_of(found[:1]))
+        return {"frames": self.frames_of(found)[::-1], "waits": not innermost}
 
     def _answer_unload(self, _question: Message) -> Message:
         """Stop serving; what follows happens in the main thread."""
@@ -387,7 +415,7 @@ class AppProcess:
                 self.app if name == "app" else importlib.import_module(name) for name in question["modules"]
             ]
             value = namespace[question["name"]](*modules, **question["arguments"])
-            return {"value": json.loads(json.dumps(value))}
+            return {"value": _decode(_encode(value))}
         except BaseException as error:
             return {"error": self.describe(error)}
 
@@ -396,46 +424,61 @@ class AppProcess:
     def send(self, message: Message) -> None:
         try:
             with self._sending:
-                self._grader.sendall(json.dumps(message).encode() + b"\n")
+                self._grader.sendall(_encode(message).encode() + b"\n")
         except OSError:
             _real_exit(0)  # the grader is gone
 
     def describe(self, error: BaseException) -> Message:
         """An exception as plain data, with the learner's own frames only."""
+        walked = list(traceback.walk_tb(_own_traceback(error)))
         described: Message = {
             "kind": _kind(error),
             "type": type(error).__name__,
-            "message": _first_lines(error),
-            "frames": self.frames_of(traceback.walk_tb(_own_traceback(error))),
+            "message": self._first_lines(error),
+            "frames": self.frames_of(walked),
         }
-        if isinstance(error, SyntaxError) and error.filename:
-            described["frames"] = [
-                *described["frames"],
-                {
-                    "file": self._relative(error.filename),
-                    "line": error.lineno or 0,
-                    "function": "",
-                    "code": (error.text or "").strip(),
-                },
-            ]
+        if isinstance(error, SyntaxError):
             described["message"] = error.msg
-        if isinstance(error, ImportError):
-            described["name"] = error.name
+            described["frames"] = [*described["frames"], *self._place_of(error, walked)]
         return described
 
-    def frames_of(self, walked: Any) -> list[Message]:
-        """The frames of code that lies in the learner's folder."""
-        frames: list[Message] = []
-        frame: FrameType
-        for frame, line in walked:
-            filename = frame.f_code.co_filename
-            if not filename.startswith("<") and self._relative(filename) != filename:
-                code = linecache.getline(filename, line).strip()
-                function = frame.f_code.co_name.strip("<>")
-                frames.append(
-                    {"file": self._relative(filename), "line": line, "function": function, "code": code}
-                )
-        return frames
+    def _place_of(self, error: SyntaxError, walked: list[tuple[FrameType, int]]) -> list[Message]:
+        """Where a file can't be read as Python; some errors name no file, but the importer knows it."""
+        paths = [
+            frame.f_locals.get("path") for frame, _ in walked if frame.f_code.co_name == "source_to_code"
+        ]
+        file = error.filename or next((path for path in paths if isinstance(path, str)), "")
+        code = (error.text or "").strip()[:_LONGEST]
+        return (
+            [{"file": self._relative(file), "line": error.lineno or 0, "function": "", "code": code}]
+            if file
+            else []
+        )
+
+    def _first_lines(self, error: BaseException) -> str:
+        """An exception's text without the footers of SQLAlchemy and pydantic, and without this folder."""
+        text = (str(error).strip() or repr(error)).replace(self.folder + os.sep, "")
+        text = text.replace(self.job["folder"] + os.sep, "")
+        text = re.sub(r"\(Background on this error at: \S+\)|For further information visit \S+", "", text)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return "\n".join(lines[:6])[:1000]
+
+    def frames_of(self, walked: Iterable[tuple[FrameType, int]]) -> list[Message]:
+        """The frames of code that lies in the learner's folder; of very many, the first and the last."""
+        own = [(frame.f_code, line) for frame, line in walked if self._is_own(frame.f_code.co_filename)]
+        shown = own if len(own) <= _MOST_FRAMES else own[:2] + own[2 - _MOST_FRAMES :]
+        return [
+            {
+                "file": self._relative(code.co_filename),
+                "line": line,
+                "function": code.co_name.strip("<>"),
+                "code": linecache.getline(code.co_filename, line).strip()[:_LONGEST],
+            }
+            for code, line in shown
+        ]
+
+    def _is_own(self, filename: str) -> bool:
+        return not filename.startswith("<") and self._relative(filename) != filename
 
     def _relative(self, filename: str) -> str:
         prefix = self.folder + os.sep
@@ -471,19 +514,12 @@ def _kind(error: BaseException) -> str:
     return "error"
 
 
-def _first_lines(error: BaseException) -> str:
-    """An exception's text without SQLAlchemy's and pydantic's footers."""
-    text = str(error).strip() or repr(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    kept = [line for line in lines if not line.startswith(("(Background on", "For further information"))]
-    return "\n".join(kept[:6])[:1000]
-
-
 def _print_like_python(error: BaseException) -> None:
     if isinstance(error, SystemExit):
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
     else:
+        print()  # what was printed last may have no line's end
         print(_marked("".join(traceback.format_exception(error)).rstrip()), file=sys.stderr)
 
 
@@ -508,6 +544,51 @@ def _own_traceback(error: BaseException) -> TracebackType | None:
     if error.__traceback__ is None and error.__cause__ is not None:
         return error.__cause__.__traceback__
     return error.__traceback__
+
+
+def _is_application(app: Any) -> bool:
+    """Whether uvicorn can serve it: called with scope, receive and send."""
+    if not callable(app) or inspect.isclass(app):
+        return False
+    try:
+        inspect.signature(app).bind(None, None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _suspended(task: "asyncio.Task[Any]") -> list[tuple[FrameType, int]]:
+    """The frames of a task that waits, the innermost first."""
+    found: list[tuple[FrameType, int]] = []
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None)
+        if frame is not None:
+            found.insert(0, (frame, frame.f_lineno))
+        waiting = getattr(waiting, "cr_await", None)
+    return found
+
+
+def _loggers() -> dict[str, tuple[int, int]]:
+    """Level and number of handlers of every logger that isn't uvicorn's, which are set anew for each app."""
+    known = {"": logging.root, **logging.root.manager.loggerDict}
+    loggers = {name: one for name, one in known.items() if isinstance(one, logging.Logger)}
+    return {
+        name: (one.level, len(one.handlers))
+        for name, one in loggers.items()
+        if not name.startswith("uvicorn") and (one.level or one.handlers)
+    }
+
+
+def _has_children() -> bool:
+    """Whether the app has started processes that still run."""
+    if os.name == "nt":
+        return False
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _line_buffered(descriptor: int) -> io.TextIOWrapper:

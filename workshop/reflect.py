@@ -7,8 +7,8 @@ from sqlalchemy import Engine, inspect
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.sql import sqltypes
 
-_NOW = re.compile(r"now|current_timestamp|clock_timestamp", re.IGNORECASE)
-_CAST = re.compile(r"::[a-z ]+(\(\d+\))?$")
+_NOW = re.compile(r"\b(now|current_timestamp|clock_timestamp)\b", re.IGNORECASE)
+_CAST = re.compile(r"::[a-z ]+(\([\d,]+\))?\)*$")
 _TRUTH = {"0": "false", "f": "false", "1": "true", "t": "true"}
 
 
@@ -39,7 +39,12 @@ def _table(inspector: Any, table: str) -> dict[str, Any]:
             {"columns": item["column_names"], "name": item["name"], "what": _where(item)} for item in unique
         ],
         "foreign keys": [
-            {"columns": item["constrained_columns"], "name": item["name"], "what": _target(item)}
+            {
+                "columns": item["constrained_columns"],
+                "name": item["name"],
+                "what": _target(item),
+                "table": item["referred_table"],
+            }
             for item in inspector.get_foreign_keys(table)
         ],
         "indexes": [
@@ -95,10 +100,12 @@ def _default(column: ReflectedColumn) -> str | None:
     default = column.get("default")
     if default is None or str(default).startswith("nextval"):
         return None
-    text = _CAST.sub("", str(default).strip("() ")).strip("() ")
+    text = _CAST.sub("", str(default)).strip("() ")
     if _NOW.search(text):
         return "the current time"
     bare = text.strip("'\"")
+    if text.upper() == "NULL":
+        return None
     if isinstance(column["type"], sqltypes.Boolean):
         return _TRUTH.get(bare.lower(), bare.lower())
     return bare

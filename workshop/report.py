@@ -1,5 +1,6 @@
 """What a learner reads: outcomes as lines of text, the first thing to fix on top, silent about what waits."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -9,6 +10,9 @@ from workshop.verdicts import BROKEN, FAILED, PASSED, Finding, Outcome
 
 Line = list[tuple[str, str]]  # pieces of text, each with a style: good, bad, dim, bold or none
 
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 _INDENT = " " * 9
 _LABEL = 10  # columns of "expected" and "yours"
 _ASCII = str.maketrans(
@@ -105,7 +109,6 @@ class Board:
         waiting = [
             step for step in checked if not self.done(step) and (self.waits(step) or not self.failed(step))
         ]
-        yield []
         if (first := self.first_to_fix) and waiting:
             many = len(waiting) > 1
             count = f"{len(waiting)} step{'s' if many else ''} wait{'' if many else 's'}"
@@ -148,8 +151,13 @@ def finding_lines(finding: Finding, width: int = 80) -> Iterator[Line]:
         yield from _wrap(finding.why, _INDENT, width)
     if finding.output:
         yield [(f"{_INDENT}your app printed:", "dim")]
-        for line in finding.output.splitlines():
+        for line in _harmless(finding.output).splitlines():
             yield [(f"{_INDENT}  {line}"[: width - 1], "dim")]
+
+
+def _harmless(text: str) -> str:
+    """`text` without what would move the cursor, change colours or ring the bell."""
+    return _CONTROL.sub("", text.expandtabs(4))
 
 
 def _labelled(label: str, text: str, style: str, width: int) -> Iterator[Line]:
@@ -166,7 +174,7 @@ def _wrap(text: str, indent: str, width: int, style: str = "", most: int = 8) ->
 
 def _cut(text: str, width: int, most: int) -> list[str]:
     """`text` in lines of at most `width` columns, and at most `most` of them."""
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width) or [""]]
+    lines = [part for line in _harmless(text).splitlines() for part in textwrap.wrap(line, width) or [""]]
     if len(lines) > most:
         lines = [*lines[: most - 1], lines[most - 1][: width - 2] + " …"]
     return lines

@@ -17,7 +17,8 @@ class Frame:
 
     def __str__(self) -> str:
         inside = f" in {self.function}" if self.function and self.function != "module" else ""
-        return f"{self.file}:{self.line}{inside}" + (f": {self.code}" if self.code else "")
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}{inside}" + (f": {self.code}" if self.code else "")
 
 
 @dataclass(frozen=True)

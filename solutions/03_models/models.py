@@ -73,7 +73,7 @@ class Post(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now(), onupdate=func.now())
     # endregion
-    # region step 3.5: databases index a primary key by themselves, but not a foreign key
+    # region step 3.5: both databases index a primary key by themselves, and no foreign key
     # starter: owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))  # TODO 3.5: and an index.
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     # endregion

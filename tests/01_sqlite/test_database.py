@@ -5,9 +5,6 @@ from typing import Any
 
 from workshop.checks import Apps, step
 
-POOL = 15  # connections that an engine's pool lends at most, unless told otherwise
-
-
 # Step 1.1
 
 
@@ -22,7 +19,7 @@ def write_a_note(database: Any) -> None:
 
 @step("1.1")
 def test_the_database_is_a_file(apps: Apps) -> None:
-    """What the engine writes is in blog.db, beside database.py."""
+    """What the engine writes is in blog.db, in the folder of the lesson."""
     apps.probe(write_a_note, "database")
     apps.same_rows(
         "SELECT name FROM sqlite_master WHERE name = 'notes'",
@@ -195,13 +192,17 @@ def test_the_root_tells_that_tables_exist(apps: Apps) -> None:
 # Step 1.5
 
 
-def be_strict(database: Any) -> None:
-    """Let no lent connection come back by luck, and nobody wait for one longer than a second."""
+def be_strict(database: Any) -> int:
+    """Let the pool lend few connections, wait a second at most, and get none back by luck; tell how many."""
     from sqlalchemy import event
 
     kept: list[Any] = []  # what is in it can't be closed by the garbage collector
     event.listen(database.engine, "checkout", lambda _driver, _record, lent: kept.append(lent))
-    database.engine.pool._timeout = 1  # 30 unless told otherwise
+    pool = database.engine.pool
+    pool._max_overflow = 0  # else 10
+    pool._timeout = 1  # else 30
+    size: int = pool.size() if hasattr(pool, "size") else 5
+    return min(size, 30)
 
 
 def add_failing_routes(app: Any, database: Any) -> None:
@@ -239,15 +240,15 @@ def add_meeting_route(app: Any, database: Any) -> None:
     app.add_api_route("/check/meet", meet)
 
 
-def exhaust(apps: Apps, path: str, what: str) -> None:
-    """Send as many requests as the pool has connections, then one that needs another connection."""
-    for _ in range(POOL):
+def exhaust(apps: Apps, path: str, lent: int, what: str) -> None:
+    """Send as many requests as the pool lends connections, then one that needs another connection."""
+    for _ in range(lent):
         apps.get(path, status_only=True, why=what)
     apps.get(
         "/health",
         status_only=True,
-        why=f"This was request {POOL + 1}, after {POOL} of GET {path}. {what} The pool lends {POOL} "
-        "connections, and a session gives its own back when it is closed.",
+        why=f"This was request {lent + 1}, after {lent} of GET {path}. {what} In this check the pool lends "
+        f"{lent} connections, and a session gives its own back when it is closed.",
     )
 
 
@@ -267,14 +268,14 @@ def test_each_request_has_its_own_session(apps: Apps) -> None:
         why="What one request adds or rolls back, the other would add or roll back too. "
         "Make the session inside get_db.",
     )
-    apps.probe(be_strict, "database")
-    exhaust(apps, "/health", "Its route uses a session of get_db.")
+    lent = apps.probe(be_strict, "database", compare=False).yours
+    exhaust(apps, "/health", lent, "Its route uses a session of get_db.")
 
 
 @step("1.5")
 def test_a_session_is_closed_after_an_error(apps: Apps) -> None:
     """A session is closed as well when the route raises a 404 or crashes."""
-    apps.probe(be_strict, "database")
+    lent = apps.probe(be_strict, "database", compare=False).yours
     apps.probe(add_failing_routes, "app", "database")
-    exhaust(apps, "/check/404", "Its route uses a session of get_db, then raises HTTPException(404).")
-    exhaust(apps, "/check/500", "Its route uses a session of get_db, then raises RuntimeError.")
+    exhaust(apps, "/check/404", lent, "Its route uses a session of get_db, then raises HTTPException(404).")
+    exhaust(apps, "/check/500", lent, "Its route uses a session of get_db, then raises RuntimeError.")

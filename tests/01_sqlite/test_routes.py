@@ -20,7 +20,12 @@ def let_commits_fail(database: Any) -> None:
 @step("1.6")
 def test_a_user_is_stored(apps: Apps) -> None:
     """POST /users stores a user, and then answers 201 with it."""
-    apps.post("/users", json={"username": "ann"})
+    apps.post(
+        "/users",
+        json={"username": "ann"},
+        why="The body is a UserCreate, the answer 201 with the id and the name of the new user. "
+        "The database gives the id when the row is written: commit, then return the user.",
+    )
     apps.same_rows(
         "SELECT username FROM users",
         why="The answer came, but the row isn't in the database. Only commit writes for good: commit before "
@@ -41,7 +46,7 @@ def test_a_user_is_stored(apps: Apps) -> None:
 @step("1.6")
 def test_all_users_are_listed(apps: Apps) -> None:
     """GET /users lists every user in the database, also those that another program stored."""
-    apps.get("/users")
+    apps.get("/users", why="The answer is a list of UserOut, and the list is empty at first.")
     apps.post("/users", json={"username": "ann"})
     apps.sql("INSERT INTO users (username) VALUES ('bea')")
     apps.get("/users", why="ann came through POST /users, bea was stored by another program.")
@@ -89,7 +94,7 @@ def test_a_name_is_taken_once(apps: Apps) -> None:
     apps.post(
         "/users",
         json={"username": "ann"},
-        why="ann is taken. The commit raises IntegrityError, because username is UNIQUE.",
+        why="ann is taken: 409 Conflict. The commit raises IntegrityError, because username is UNIQUE.",
     )
     apps.sql("INSERT INTO users (username) VALUES ('bea')")
     apps.post("/users", json={"username": "bea"}, why="bea was stored by another program, so it is taken.")
@@ -134,20 +139,27 @@ def count_lent_connections(app: Any, database: Any) -> None:
     from sqlalchemy import event
 
     app.state.lent, app.state.changed = 0, threading.Condition()
+    kept: list[Any] = []  # what is in it can't be closed by the garbage collector
 
     def change(by: int) -> None:
         with app.state.changed:
             app.state.lent += by
             app.state.changed.notify_all()
 
-    event.listen(database.engine, "checkout", lambda *_: change(1))
-    event.listen(database.engine, "checkin", lambda *_: change(-1))
+    @event.listens_for(database.engine, "checkout")
+    def lend(_driver: Any, _record: Any, lent: Any) -> None:
+        kept.append(lent)
+        change(1)
+
+    @event.listens_for(database.engine, "checkin")
+    def take_back(*_: Any) -> None:
+        change(-1)
 
 
 def wait_until_given_back(app: Any) -> int:
-    """Wait until all lent connections are given back, three seconds at most; tell how many are not."""
+    """Wait until all lent connections are given back, two seconds at most; tell how many are not."""
     with app.state.changed:
-        app.state.changed.wait_for(lambda: app.state.lent <= 0, 3)
+        app.state.changed.wait_for(lambda: app.state.lent <= 0, 2)
         left: int = app.state.lent
         return left
 
@@ -156,8 +168,15 @@ def wait_until_given_back(app: Any) -> int:
 def test_a_post_is_stored(apps: Apps) -> None:
     """POST /posts stores a post and answers 201 with it, and GET /posts lists all posts."""
     ann = apps.post("/users", json={"username": "ann"})
-    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]})
-    apps.same_rows("SELECT title, owner_id FROM posts", why="Only commit writes for good.")
+    apps.post(
+        "/posts",
+        json={"title": "Hello", "owner_id": ann["id"]},
+        why="ann exists, so she can own a post. The answer is 201 with the post's id, title and owner_id.",
+    )
+    apps.same_rows(
+        "SELECT title, owner_id FROM posts",
+        why="The answer came, but the row isn't in the database. Only commit writes for good.",
+    )
     apps.sql("INSERT INTO posts (title, owner_id) VALUES ('Again', :owner)", owner=ann["id"])
     apps.get("/posts", why="Hello came through POST /posts, Again was stored by another program.")
 
@@ -169,7 +188,8 @@ def test_a_post_needs_an_owner(apps: Apps) -> None:
     apps.post(
         "/posts",
         json={"title": "Lost", "owner_id": 99},
-        why="There is no user 99. The commit raises IntegrityError, because owner_id is a foreign key.",
+        why="There is no user 99: 409 Conflict. The commit raises IntegrityError, because owner_id is "
+        "a foreign key.",
     )
     apps.same_rows("SELECT title FROM posts", why="A refused post isn't stored.")
     apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why="The request before was refused.")

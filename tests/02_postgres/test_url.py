@@ -18,13 +18,23 @@ DATABASE_URL="sqlite:///from_file.db"
 """
 
 
+OPTIONS = (
+    "PRAGMA and check_same_thread are SQLite's own words: PostgreSQL fails on them. SQLite needs "
+    "PRAGMA foreign_keys on every connection: without it, it stores a post whose owner doesn't exist."
+)
+SYMPTOMS = {"PRAGMA": OPTIONS, "connection option": OPTIONS}
+
+
 @contextmanager
 def explained(why: str) -> Iterator[None]:
-    """Tell the learner `why` if the app fails in the block."""
+    """Tell the learner `why` if the app fails in the block, or what its error is known to come from."""
     try:
         yield
     except Failure as failure:
-        raise Failure(replace(failure.finding, why=failure.finding.why or why)) from None
+        finding = failure.finding
+        told = f"{finding.yours} {finding.frames}"
+        known = next((advice for symptom, advice in SYMPTOMS.items() if symptom in told), why)
+        raise Failure(replace(finding, why=finding.why or known)) from None
 
 
 # Step 2.1
@@ -137,10 +147,7 @@ def test_every_spelling_leads_to_postgresql(apps: Apps) -> None:
 @step("2.2", databases=["postgresql"])
 def test_each_database_gets_its_own_options(apps: Apps) -> None:
     """A post without an owner is refused on PostgreSQL, and after a switch to SQLite too."""
-    with explained(
-        "PRAGMA and check_same_thread are SQLite's own words: PostgreSQL fails on them. SQLite needs "
-        "PRAGMA foreign_keys on every connection: without it, it stores a post whose owner doesn't exist."
-    ):
+    with explained(OPTIONS):
         apps.post("/posts", json={"title": "Lost", "owner_id": 99})
         apps.same_rows("SELECT title FROM posts")
         apps.start({"DATABASE_URL": "sqlite:///other.db"})

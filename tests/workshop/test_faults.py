@@ -1,0 +1,331 @@
+"""Whatever is wrong with a learner's folder or computer: a short verdict, and nothing left behind."""
+
+import hashlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from faults import (
+    LESSON,
+    Fault,
+    grade,
+    grade_without_server,
+    read_faults,
+    read_page,
+    server_faults,
+    shown,
+    told,
+)
+
+from workshop import apps, processes
+from workshop.apps import Submission
+from workshop.grading import Bench, imports_of
+from workshop.lessons import ROOT
+from workshop.render import render_lesson
+from workshop.verdicts import BROKEN, FAILED, PASSED
+
+FAULTS = [fault for fault in read_faults() if os.name != "nt" or not fault.posix]
+GENERATE = "the page is out of date: python tests/workshop/faults.py"
+SOON = 10  # seconds within which what must end has ended
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench(preload=imports_of(LESSON)) as bench:
+        yield bench
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: re.sub(r"\W+", "-", fault.name).strip("-"))
+def test_a_fault_has_its_verdict(
+    bench: Bench, fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if fault.hangs:  # a second is enough to see that
+        for module, name in ((processes, "START"), (apps, "START"), (apps, "REQUEST")):
+            monkeypatch.setattr(module, f"{name}_SECONDS", 1.0)
+    desk = fault.put_into(tmp_path)
+    before = tree(desk)
+    outcomes = grade(bench, fault, desk)
+    text = shown(outcomes)
+    assert_readable(text, fault.says)
+    assert any(outcome.verdict != PASSED for outcome in outcomes) == bool(fault.says), text
+    assert tree(desk) == before
+    assert lasting(told(outcomes)) == lasting(read_page()[fault.name]), GENERATE
+
+
+def assert_readable(text: str, says: tuple[str, ...] = ()) -> None:
+    """It fits the screen, shows nothing of the tool's own, and says what matters."""
+    assert max(map(len, text.splitlines())) <= 80, text
+    assert not re.search(r"Traceback|workshop-run|host\.py|[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), text
+    for words in says:
+        assert words in " ".join(text.split()), text
+
+
+def lasting(text: str) -> str:
+    """A verdict without its numbers of seconds and of lines."""
+    return re.sub(r"(?<=within )[\d.]+(?= s)|(?<=… )\d+(?= lines)", "N", text)
+
+
+def tree(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """All that can be seen of a folder from outside: kinds, times, sizes, content."""
+    return {os.fspath(path): _seen(path) for path in [folder, *folder.rglob("*")]}
+
+
+def _seen(path: Path) -> tuple[Any, ...]:
+    status, content = path.lstat(), b""
+    with suppress(OSError):  # a link in a circle, a file that may not be read
+        content = path.read_bytes() if path.is_file() else b""
+    return status.st_mode, status.st_mtime_ns, status.st_size, hashlib.sha256(content).digest()
+
+
+def test_without_postgresql_there_is_one_sentence() -> None:
+    with server_faults() as faults:
+        for name, environment in faults.items():
+            outcomes = grade_without_server(environment)
+            assert [outcome.verdict for outcome in outcomes] == [BROKEN]
+            assert_readable(told(outcomes))
+            assert "secret" not in told(outcomes)
+            assert told(outcomes) == read_page()[name], GENERATE
+
+
+def test_the_page_has_no_other_faults() -> None:
+    names = {fault.name for fault in read_faults()}
+    with server_faults() as faults:
+        assert set(read_page()) == names | set(faults)
+
+
+# What an app does to its process
+
+
+def see_surroundings() -> dict[str, Any]:
+    """Look at what an app could have changed."""
+    import json
+    import logging
+    import os
+    import sys
+
+    from sqlalchemy.orm import Session
+
+    return {
+        "variables": sorted(os.environ),
+        "folder": os.path.basename(os.getcwd()),
+        "paths": len(sys.path),
+        "modules": [name for name in sys.modules if name.startswith("leaked")],
+        "levels": [logging.getLogger(name).level for name in ("", "sqlalchemy.engine")],
+        "library": [json.dumps.__module__, Session.commit.__module__],
+    }
+
+
+LEAKS = {
+    "variables": "import os\nos.environ['DEBUG'] = '1'",
+    "folder": "import os\nos.chdir('/')",
+    "paths": "import sys\nsys.path.append('/leaked')",
+    "modules": "import sys, types\nsys.modules['leaked'] = types.ModuleType('leaked')",
+    "logging": "import logging\nlogging.basicConfig(level=10)\nlogging.getLogger('sqlalchemy.engine').setLevel(10)",
+    "json": "import json\nencode = json.JSONEncoder(default=str).encode\njson.dumps = lambda value, **_: encode(value)",
+    "sessions": "from sqlalchemy.orm import Session\nSession.commit = lambda session: None",
+    "listeners": "from sqlalchemy import Engine, event\n"
+    "event.listen(Engine, 'before_cursor_execute', lambda *_: print('leaked'))",
+    "sqlmodel": "from sqlmodel import Field, SQLModel\n\n\nclass Tag(SQLModel, table=True):\n"
+    "    __tablename__ = 'users'\n    id: int = Field(primary_key=True)",
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_what_an_app_changes_does_not_reach_the_next_submission(
+    bench: Bench, leak: str, tmp_path: Path
+) -> None:
+    files = render_lesson(LESSON, LESSON.steps[-1].id)
+    changed = {**files, "main.py": f"{files['main.py']}\n{LEAKS[leak]}\n"}
+    usual, _ = look_around(bench, Submission(tmp_path / "first", files), fresh=True)
+    look_around(bench, Submission(tmp_path / "changed", changed))
+    for number in range(3):  # a process may be kept for later
+        surroundings, output = look_around(bench, Submission(tmp_path / f"next{number}", files))
+        assert surroundings == usual
+        assert "leaked" not in output
+
+
+def look_around(bench: Bench, submission: Submission, *, fresh: bool = False) -> tuple[dict[str, Any], str]:
+    app = bench.app(submission, "sqlite", by_environment=False, fresh=fresh)
+    try:
+        assert app.post("/users", json={"username": "ann"}).status == 201
+        return app.probe(see_surroundings), app.output
+    finally:
+        bench.discard(app)
+
+
+# Runs that end, however they end
+
+CALLING = """
+import socket, subprocess, sys
+
+call = socket.create_connection(("127.0.0.1", {port}))
+child = "import socket; socket.create_connection(('127.0.0.1', {port})).recv(1)"
+for alone in (False, True):
+    subprocess.Popen([sys.executable, "-c", child], start_new_session=alone)
+"""
+
+
+class Run:
+    """A pytest on lesson 1. Each app, and two programs that it starts, hold a call to us for as long as they live."""
+
+    def __init__(
+        self,
+        folder: Path,
+        temporary: Path,
+        change: Mapping[str, str],
+        options: Sequence[str],
+        terminal: int | None,
+    ) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(SOON)
+        self.calls: list[socket.socket] = []
+        top = CALLING.format(port=self.listener.getsockname()[1])
+        self.desk = Fault("", "", "", (), False, False, {"top": top, **change}).put_into(folder)
+        self.temporary = temporary
+        self.mark = uuid.uuid4().hex
+        self.output = folder / "output.txt"
+        self.process = self._start(["-p", "no:cacheprovider", *options], terminal)
+
+    def _start(self, options: list[str], terminal: int | None) -> "subprocess.Popen[bytes]":
+        places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), os.fspath(self.temporary))
+        limits = {"WORKSHOP_START_SECONDS": "60", "WORKSHOP_REQUEST_SECONDS": "60"}
+        with self.output.open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "pytest", os.fspath(self.desk), *options],
+                cwd=ROOT,
+                env={**os.environ, **places, **limits, "RUN_MARK": self.mark, "COLUMNS": "80"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                preexec_fn=None if terminal is None else lambda: use_terminal(terminal),
+            )
+
+    def left_files(self) -> list[Path]:
+        return list(self.temporary.glob("workshop-*"))
+
+    def wait_for_a_call(self) -> None:
+        """Wait until an app has been started."""
+        self.calls.append(self.listener.accept()[0])
+
+    def wait(self) -> int:
+        return self.process.wait(60)
+
+    def assert_nothing_runs(self) -> None:
+        """Everyone has hung up, and no process has inherited this run's environment."""
+        self.listener.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.calls.append(self.listener.accept()[0])
+        for call in self.calls:
+            call.settimeout(SOON)
+            with suppress(ConnectionResetError):
+                assert call.recv(1) == b"", "something still runs"
+        _, left = psutil.wait_procs(list(processes_with(self.mark)), SOON)
+        assert not left
+
+    def close(self) -> None:
+        """Leave nothing of a failed test."""
+        for process in [self.process, *processes_with(self.mark)]:
+            process.kill()
+        self.process.wait()
+        for call in self.calls:
+            call.close()
+        self.listener.close()
+
+
+def use_terminal(terminal: int) -> None:
+    """Let a new process be controlled by the terminal, without changing where it prints."""
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+
+def processes_with(mark: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("RUN_MARK") == mark:
+                yield process
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def start(*options: str, terminal: int | None = None, **change: str) -> Run:
+        folder = tmp_path / str(len(runs))
+        folder.mkdir()
+        runs.append(Run(folder, tmp_path, change, options, terminal))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()
+
+
+HANGS = "call.recv(1)"
+
+
+def test_a_run_leaves_nothing(run: Callable[..., Run]) -> None:
+    whole = run("-k", "1.1")
+    whole.wait_for_a_call()
+    assert whole.wait() == 0
+    whole.assert_nothing_runs()
+    assert not whole.left_files()
+
+
+def test_a_run_that_stops_at_the_first_failure_leaves_nothing(run: Callable[..., Run]) -> None:
+    stopped = run("-k", "1.1 or 1.4", "-x", end="engine = None")
+    stopped.wait_for_a_call()
+    assert stopped.wait() == 1
+    stopped.assert_nothing_runs()
+    assert not stopped.left_files()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_ctrl_c_leaves_nothing(run: Callable[..., Run]) -> None:
+    keyboard, screen = os.openpty()
+    stopped = run(end=HANGS, terminal=screen)
+    stopped.wait_for_a_call()
+    os.write(keyboard, b"\x03")
+    assert stopped.wait() == pytest.ExitCode.INTERRUPTED
+    stopped.assert_nothing_runs()
+    assert not stopped.left_files()
+    os.close(keyboard)
+    os.close(screen)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_sigterm_leaves_nothing(run: Callable[..., Run]) -> None:
+    stopped = run(end=HANGS)
+    stopped.wait_for_a_call()
+    stopped.process.terminate()
+    assert stopped.wait() != 0
+    stopped.assert_nothing_runs()
+    assert not stopped.left_files()
+
+
+def test_the_run_after_a_killed_one_removes_its_folder(run: Callable[..., Run]) -> None:
+    killed = run(end=HANGS)
+    killed.wait_for_a_call()
+    killed.process.kill()
+    killed.wait()
+    killed.assert_nothing_runs()
+    assert killed.left_files()
+    following = run("-k", "1.1")
+    following.wait_for_a_call()
+    assert following.wait() == 0
+    assert not following.left_files()
