@@ -240,6 +240,10 @@ class App(Requests):
 
     def wait_until_ready(self) -> None:
         """Wait for a launched app; the check fails if it doesn't come up in time."""
+        if self.running:
+            return
+        if self._process is None:
+            self.launch()
         assert self._process
         if not self._process.connect():
             self._gone("Starting the app")

@@ -57,12 +57,28 @@ def main() -> None:
             importlib.import_module(name)
         except ImportError:
             continue  # an app that needs it gets the same error, in its own words
+    if "pwdlib" in sys.modules:
+        _hash_quickly()
     gc.collect()
     gc.freeze()
     if forks:
         _fork_apps()
     elif job := sys.stdin.readline():
         AppProcess(_decode(job)).run()
+
+
+def _hash_quickly() -> None:
+    """Argon2 is slow on purpose; what a check wants to know doesn't depend on that."""
+    import argon2
+
+    make = argon2.PasswordHasher.__init__
+
+    def make_quick(
+        self: Any, time_cost: int = 1, memory_cost: int = 8, parallelism: int = 1, **more: Any
+    ) -> None:
+        make(self, time_cost=1, memory_cost=8 * parallelism, parallelism=parallelism, **more)
+
+    argon2.PasswordHasher.__init__ = make_quick  # type: ignore[method-assign,assignment]
 
 
 def _fork_apps() -> None:

@@ -50,6 +50,8 @@ def test_all_users_are_listed(apps: Apps) -> None:
     apps.post("/users", json={"username": "ann"})
     apps.sql("INSERT INTO users (username) VALUES ('bea')")
     apps.get("/users", why="ann came through POST /users, bea was stored by another program.")
+    apps.sql("INSERT INTO users (username) VALUES " + ", ".join(f"('reader {n}')" for n in range(30)))
+    apps.get("/users", why="Another program stored 30 more users, and the list holds them all.")
 
 
 @step("1.6")
@@ -98,7 +100,7 @@ def test_a_name_is_taken_once(apps: Apps) -> None:
     )
     apps.sql("INSERT INTO users (username) VALUES ('bea')")
     apps.post("/users", json={"username": "bea"}, why="bea was stored by another program, so it is taken.")
-    apps.post("/users", json={"username": "cleo"}, why="cleo is free. The request before was refused.")
+    apps.post("/users", json={"username": "Cleo"}, why="Cleo is free. The request before was refused.")
     apps.get("/users")
 
 
@@ -167,17 +169,18 @@ def wait_until_given_back(app: Any) -> int:
 @step("1.8")
 def test_a_post_is_stored(apps: Apps) -> None:
     """POST /posts stores a post and answers 201 with it, and GET /posts lists all posts."""
-    ann = apps.post("/users", json={"username": "ann"})
+    apps.post("/users", json={"username": "ann"})
+    bea = apps.post("/users", json={"username": "bea"})
     apps.post(
         "/posts",
-        json={"title": "Hello", "owner_id": ann["id"]},
-        why="ann exists, so she can own a post. The answer is 201 with the post's id, title and owner_id.",
+        json={"title": "Hello", "owner_id": bea["id"]},
+        why="bea exists, so she can own a post. The answer is 201 with the post's id, title and owner_id.",
     )
     apps.same_rows(
         "SELECT title, owner_id FROM posts",
         why="The answer came, but the row isn't in the database. Only commit writes for good.",
     )
-    apps.sql("INSERT INTO posts (title, owner_id) VALUES ('Again', :owner)", owner=ann["id"])
+    apps.sql("INSERT INTO posts (title, owner_id) VALUES ('Again', :owner)", owner=bea["id"])
     apps.get("/posts", why="Hello came through POST /posts, Again was stored by another program.")
 
 

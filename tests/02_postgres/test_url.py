@@ -22,7 +22,7 @@ OPTIONS = (
     "PRAGMA and check_same_thread are SQLite's own words: PostgreSQL fails on them. SQLite needs "
     "PRAGMA foreign_keys on every connection: without it, it stores a post whose owner doesn't exist."
 )
-SYMPTOMS = {"PRAGMA": OPTIONS, "connection option": OPTIONS}
+SYMPTOMS = {"PRAGMA": OPTIONS, "check_same_thread": OPTIONS}
 
 
 @contextmanager

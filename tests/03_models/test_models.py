@@ -12,7 +12,7 @@ SHORT = "secret7"
 ANN = {"username": "ann", "email": "ann@example.com", "password": PASSWORD}
 BOB = {"username": "bob", "email": "bob@example.com", "password": PASSWORD}
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNo"
-ZONE = "Without a zone it could be any hour. The column's type can return aware datetimes in UTC."
+ZONE = "Answers show it with a zone: without one it could be any hour. A TypeDecorator can add it."
 RELABELLED = "replace(tzinfo=UTC) changes the label and keeps the hour; astimezone(UTC) keeps the moment."
 FORGOTTEN = "A line in one route is forgotten in the next; onupdate=func.now() on the column isn't."
 LONGEST_EMAIL = "a" * 60 + "@" + "b" * 35 + ".com"  # 100 characters
@@ -49,18 +49,19 @@ def name_the_rules_of_a_new_table(database: Any) -> dict[str, str]:
 
 @step("3.1")
 def test_rules_have_names_in_the_database(apps: Apps) -> None:
-    """The keys and the unique constraint have their agreed names in the database."""
+    """The database knows its rules by the agreed names."""
     apps.same_schema(
         "users",
         "posts",
         parts=["names"],
-        why="Base.metadata needs a naming convention with a pattern for this kind of rule.",
+        why="Base.metadata takes a naming convention with a pattern for each kind of rule. What has"
+        " unique=True and index=True is an index, and gets the name of one.",
     )
 
 
 @step("3.1")
 def test_a_new_table_gets_names_too(apps: Apps) -> None:
-    """The names come from a convention: a table that is added later gets them too."""
+    """The names come from a convention, so a new table gets them too."""
     apps.probe(
         name_the_rules_of_a_new_table,
         "database",
@@ -94,7 +95,7 @@ def test_the_tables_are_made_at_start_up(apps: Apps) -> None:
 
 @step("3.2")
 def test_the_rules_for_users_are_in_the_database(apps: Apps) -> None:
-    """Username and email have a length, are required and unique, in the database itself."""
+    """Username and email have their rules in the database itself."""
     apps.same_schema(
         "users.username",
         "users.email",
@@ -126,7 +127,7 @@ def test_an_email_is_stored_in_lower_case_and_once(apps: Apps) -> None:
 
 @step("3.2")
 def test_bad_names_and_emails_are_refused(apps: Apps) -> None:
-    """A username or an email that is too long, invalid or missing is answered with 422."""
+    """A username or an email that breaks a rule is answered with 422."""
     limit = "The same limit belongs in the schema: SQLite ignores the column's, PostgreSQL raises an error."
     refused = [
         (ANN | {"username": "a" * 60}, limit),
@@ -150,7 +151,7 @@ def test_only_a_salted_hash_is_stored(apps: Apps) -> None:
     apps.same_schema(
         "users.password_hash",
         parts=["type", "nullable"],
-        why="The course's column is called password; a name that says hash keeps people from a mistake.",
+        why="A name that says hash keeps the next person from storing a password in it.",
     )
     for body in (ANN, BOB):
         apps.post("/users", json=body, status_only=True)
@@ -225,7 +226,7 @@ def _expect_silence(apps: Apps, answer: Both, asked: str, password: str = PASSWO
 
 @step("3.3")
 def test_the_log_keeps_the_secret(apps: Apps) -> None:
-    """Nothing that the app prints contains the password or its hash, not even when an insert fails."""
+    """Nothing that the app prints shows the password or its hash."""
     apps.same_schema("users.password_hash", parts=[])
     apps.post("/users", json=ANN, status_only=True)
     apps.post("/users", json=BOB | {"password": SHORT}, status_only=True)
@@ -296,7 +297,7 @@ def keep_a_moment_of_tokyo(database: Any, models: Any, user_id: int) -> str:
 
 @step("3.4")
 def test_the_database_sets_created_at(apps: Apps) -> None:
-    """The database sets created_at, also for rows that plain SQL inserts, and answers give it in UTC."""
+    """The database sets created_at, and answers give it in UTC."""
     apps.same_schema(
         "users.created_at",
         parts=["type", "nullable", "default"],
@@ -335,8 +336,14 @@ def test_the_time_zone_of_the_session_does_not_matter(apps: Apps) -> None:
 
 @step("3.5")
 def test_the_rules_for_posts_are_in_the_database(apps: Apps) -> None:
-    """Title, content and published have their types and are required."""
-    apps.same_schema("posts.title", "posts.content", "posts.published", parts=["type", "nullable"])
+    """Title, content and published have their rules in the database."""
+    apps.same_schema(
+        "posts.title",
+        "posts.content",
+        "posts.published",
+        parts=["type", "nullable"],
+        why="String(200) has a limit, Text has none, and a bool is true or false: no number and no None.",
+    )
 
 
 @step("3.5")
@@ -416,7 +423,7 @@ def test_a_new_post_has_both_times(apps: Apps) -> None:
         "posts.created_at",
         "posts.updated_at",
         parts=["type", "nullable", "default"],
-        why="onupdate is for updates; the first value comes from server_default=func.now().",
+        why="The type of 3.4, with server_default for the first value and onupdate for the later ones.",
     )
     body = {"title": "Hello", "content": "First.", "owner_id": _add_user(apps)}
     answer = apps.post("/posts", json=body, why=ZONE)
@@ -426,9 +433,10 @@ def test_a_new_post_has_both_times(apps: Apps) -> None:
 
 @step("3.6")
 def test_a_post_is_published(apps: Apps) -> None:
-    """POST /posts/{post_id}/publish makes a draft public and moves updated_at, or answers 404."""
-    answer = apps.post("/posts/{}/publish", _add_post(apps))
-    apps.same_rows("SELECT title, published FROM posts", why="session.commit() makes a change stay.")
+    """Publishing a post makes it public and moves updated_at."""
+    why = "post.published = True changes the object, and session.commit() the row."
+    answer = apps.post("/posts/{}/publish", _add_post(apps), why=why)
+    apps.same_rows("SELECT title, published FROM posts", why=why)
     asked = "POST /posts/{id}/publish of a post of 2020"
     _expect_now(apps, answer, "updated_at", asked, why=FORGOTTEN)
     _expect_2020(apps, answer, asked)
@@ -456,7 +464,7 @@ def show_as_text(database: Any, models: Any, user_id: int, post_id: int) -> list
 
 @step("3.7")
 def test_a_repr_names_its_row(apps: Apps) -> None:
-    """repr() of a user and of a post shows the class, the id, and the username or the title."""
+    """repr() of a user or a post tells which one it is."""
     for shown, needed in zip(*_shown(apps), strict=True):
         missing = [part for part in needed if part not in shown]
         apps.expect(
@@ -485,5 +493,13 @@ def _shown(apps: Apps) -> tuple[list[str], list[list[str]]]:
     """What repr() gives in the learner's app for a user and a post, and what each must contain."""
     post_id = _add_post(apps)
     user_id = apps.sql("SELECT id FROM users")[0]["id"]
-    texts = apps.probe(show_as_text, "database", "models", user_id=user_id, post_id=post_id, compare=False)
+    texts = apps.probe(
+        show_as_text,
+        "database",
+        "models",
+        user_id=user_id,
+        post_id=post_id,
+        compare=False,
+        why="__repr__(self) returns a text; a print returns nothing.",
+    )
     return texts.yours, [["User", str(user_id.yours), "raw"], ["Post", str(post_id.yours), "Old"]]

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from workshop.apps import Submission
 from workshop.grading import Bench, imports_of
 from workshop.lessons import ROOT
 from workshop.render import render_lesson
-from workshop.verdicts import BROKEN, FAILED, PASSED
+from workshop.verdicts import BROKEN, PASSED
 
 FAULTS = [fault for fault in read_faults() if os.name != "nt" or not fault.posix]
 GENERATE = "the page is out of date: python tests/workshop/faults.py"
@@ -114,12 +114,13 @@ def see_surroundings() -> dict[str, Any]:
     import logging
     import os
     import sys
+    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
     return {
         "variables": sorted(os.environ),
-        "folder": os.path.basename(os.getcwd()),
+        "folder": Path.cwd().name,
         "paths": len(sys.path),
         "modules": [name for name in sys.modules if name.startswith("leaked")],
         "levels": [logging.getLogger(name).level for name in ("", "sqlalchemy.engine")],
@@ -132,8 +133,10 @@ LEAKS = {
     "folder": "import os\nos.chdir('/')",
     "paths": "import sys\nsys.path.append('/leaked')",
     "modules": "import sys, types\nsys.modules['leaked'] = types.ModuleType('leaked')",
-    "logging": "import logging\nlogging.basicConfig(level=10)\nlogging.getLogger('sqlalchemy.engine').setLevel(10)",
-    "json": "import json\nencode = json.JSONEncoder(default=str).encode\njson.dumps = lambda value, **_: encode(value)",
+    "logging": "import logging\nlogging.basicConfig(level=10)\n"
+    "logging.getLogger('sqlalchemy.engine').setLevel(10)",
+    "json": "import json\nencode = json.JSONEncoder(default=str).encode\n"
+    "json.dumps = lambda value, **_: encode(value)",
     "sessions": "from sqlalchemy.orm import Session\nSession.commit = lambda session: None",
     "listeners": "from sqlalchemy import Engine, event\n"
     "event.listen(Engine, 'before_cursor_execute', lambda *_: print('leaked'))",
@@ -172,33 +175,27 @@ import socket, subprocess, sys
 
 call = socket.create_connection(("127.0.0.1", {port}))
 child = "import socket; socket.create_connection(('127.0.0.1', {port})).recv(1)"
-for alone in (False, True):
-    subprocess.Popen([sys.executable, "-c", child], start_new_session=alone)
+subprocess.Popen([sys.executable, "-c", child], start_new_session={alone})
 """
 
 
 class Run:
-    """A pytest on lesson 1. Each app, and two programs that it starts, hold a call to us for as long as they live."""
+    """A pytest on lesson 1. Each app and a program that it starts hold a call to us while they live."""
 
     def __init__(
-        self,
-        folder: Path,
-        temporary: Path,
-        change: Mapping[str, str],
-        options: Sequence[str],
-        terminal: int | None,
+        self, folder: Path, *options: str, end: str = "", alone: bool = False, terminal: int = -1
     ) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(SOON)
+        self.listener.settimeout(60)
         self.calls: list[socket.socket] = []
-        top = CALLING.format(port=self.listener.getsockname()[1])
-        self.desk = Fault("", "", "", (), False, False, {"top": top, **change}).put_into(folder)
-        self.temporary = temporary
+        top = CALLING.format(port=self.listener.getsockname()[1], alone=alone)
+        self.desk = Fault("", "", "", (), False, False, {"top": top, "end": end}).put_into(folder)
+        self.temporary = folder.parent
         self.mark = uuid.uuid4().hex
         self.output = folder / "output.txt"
         self.process = self._start(["-p", "no:cacheprovider", *options], terminal)
 
-    def _start(self, options: list[str], terminal: int | None) -> "subprocess.Popen[bytes]":
+    def _start(self, options: list[str], terminal: int) -> "subprocess.Popen[bytes]":
         places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), os.fspath(self.temporary))
         limits = {"WORKSHOP_START_SECONDS": "60", "WORKSHOP_REQUEST_SECONDS": "60"}
         with self.output.open("wb") as output:
@@ -209,7 +206,7 @@ class Run:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                preexec_fn=None if terminal is None else lambda: use_terminal(terminal),
+                preexec_fn=None if terminal < 0 else lambda: use_terminal(terminal),  # noqa: PLW1509
             )
 
     def left_files(self) -> list[Path]:
@@ -265,10 +262,10 @@ def processes_with(mark: str) -> Iterator[psutil.Process]:
 def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     runs: list[Run] = []
 
-    def start(*options: str, terminal: int | None = None, **change: str) -> Run:
+    def start(*options: str, **more: Any) -> Run:
         folder = tmp_path / str(len(runs))
         folder.mkdir()
-        runs.append(Run(folder, tmp_path, change, options, terminal))
+        runs.append(Run(folder, *options, **more))
         return runs[-1]
 
     yield start
@@ -293,6 +290,14 @@ def test_a_run_that_stops_at_the_first_failure_leaves_nothing(run: Callable[...,
     assert stopped.wait() == 1
     stopped.assert_nothing_runs()
     assert not stopped.left_files()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to whoever asks for them")
+def test_a_program_that_an_app_has_let_go_is_ended(run: Callable[..., Run]) -> None:
+    whole = run("-k", "1.1", alone=True)
+    whole.wait_for_a_call()
+    assert whole.wait() == 0
+    whole.assert_nothing_runs()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
