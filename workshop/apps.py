@@ -33,6 +33,9 @@ REQUEST_SECONDS = float(os.environ.get("WORKSHOP_REQUEST_SECONDS", "5"))
 
 _LEFT_BEHIND = ("__pycache__", ".*", "venv", "node_modules", "*.db", "*.db-*", "*.sqlite*", "*.egg-info")
 _LAST_WORDS_SECONDS = 2.0
+_UVICORN_RUN = (
+    'Put uvicorn.run under  if __name__ == "__main__":  so that importing main.py does not start a server.'
+)
 _LARGEST_BODY = 5 * 2**20  # bytes of an answer
 _SHOWN_OUTPUT = 2**16  # characters of output that are looked at
 _LARGEST = 20 * 2**20  # bytes of a lesson folder
@@ -78,7 +81,9 @@ class Submission:
                         continue
                     size += status.st_size
                     if size > _LARGEST:
-                        raise Unavailable(f"{self.folder} holds more than 20 MB; it should hold only code")
+                        raise Unavailable(
+                            f"{self.folder.name}/ holds more than 20 MB; it should hold only code"
+                        )
                     found[path.relative_to(self.folder).as_posix()] = path.read_bytes()
         return found
 
@@ -311,7 +316,10 @@ class App(Requests):
                 for part in response.iter_bytes():
                     body += part
                     if time.monotonic() > deadline:
-                        raise httpx.ReadTimeout("the answer has no end")
+                        self.stop()
+                        self._fail(
+                            "too slow", f"an answer that has not ended within {seconds:g} s", asked=asked
+                        )
                     if len(body) > _LARGEST_BODY:
                         self.stop()
                         self._fail("difference", "an answer of more than 5 MB", asked=asked)
@@ -440,26 +448,24 @@ class App(Requests):
                 self._gone(asked)
 
     def _too_slow(self, what: str, seconds: float, asked: str) -> Never:
-        frames, waits = self._where()
+        frames = self._where()
         self.stop()
         verb = "started" if what == "start" else "answered"
-        if not frames:
-            doing = "it waits, as for a lock or a free connection"
-        elif waits:
-            doing = "it waits in this line"
-        else:
-            doing = "your code still runs"
-        self._fail("too slow", f"not {verb} within {seconds:g} s: {doing}", asked=asked, frames=frames)
+        doing = "it is still in this line" if frames else "it waits, as for a lock or a free connection"
+        why = _UVICORN_RUN if frames and "uvicorn.run(" in frames[-1].code else ""
+        self._fail(
+            "too slow", f"not {verb} within {seconds:g} s: {doing}", asked=asked, frames=frames, why=why
+        )
 
-    def _where(self) -> tuple[tuple[Frame, ...], bool]:
-        """The learner's line that runs now, and whether it waits, if the process can still tell."""
+    def _where(self) -> tuple[Frame, ...]:
+        """The learner's line that runs now, if the process can still tell."""
         assert self._process
         with suppress(OSError):
             number = self._process.send({"ask": "where"})
             while reply := self._process.read(1.0):
                 if reply.get("reply") == number:
-                    return _frames(reply), reply["waits"]
-        return (), True
+                    return _frames(reply)
+        return ()
 
     def _gone(self, asked: str) -> Never:
         """Say how the process ended."""
@@ -478,7 +484,8 @@ class App(Requests):
             yours = _ended(self._host.status(self._process.number))
             frames = self._crashed_at()
         self.stop()
-        self._fail(kind, yours, expected=expected, asked=asked, frames=frames)
+        why = _UVICORN_RUN if frames and "uvicorn.run(" in frames[-1].code else ""
+        self._fail(kind, yours, expected=expected, asked=asked, frames=frames, why=why)
 
     def _crashed_at(self) -> tuple[Frame, ...]:
         """The learner's line in which C code crashed, as the dying process wrote it down."""
@@ -486,7 +493,7 @@ class App(Requests):
         text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
         own = re.escape(os.path.realpath(self.folder) + os.sep)
         found = re.findall(rf'File "{own}([^"]+)", line (\d+) in (\S+)', text)
-        return tuple(Frame(name, int(line), function) for name, line, function in found[:1])
+        return tuple(Frame(name, int(line), function.strip("<>")) for name, line, function in found[:1])
 
     def _fail(self, kind: str, yours: str, **details: Any) -> Never:
         details.setdefault("asked", "Starting the app")
@@ -562,7 +569,7 @@ def printed(output: str, most: int = 8) -> str:
     """What the learner's own code printed: the last lines, without uvicorn's and without tracebacks."""
     kept = [
         line[:200]
-        for line in output.splitlines()
+        for line in output.split("\n")
         if line.strip() and not line.startswith(TRACEBACK_MARK) and not _SERVER_LINE.match(line)
     ]
     left = len(kept) - most

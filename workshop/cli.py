@@ -1,13 +1,14 @@
 """The command `workshop`: where am I, what is next, and what helps."""
 
+import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.text import Text
 
 from workshop import postgres, progress
@@ -17,7 +18,7 @@ from workshop.report import to_encoding
 app = typer.Typer(add_completion=True, no_args_is_help=False, rich_markup_mode="markdown")
 database = typer.Typer(no_args_is_help=False, help="The PostgreSQL server that came with the packages.")
 app.add_typer(database, name="db")
-console = Console(highlight=False, soft_wrap=False)
+console = Console(highlight=False, soft_wrap=True)  # a URL stays in one piece
 
 
 def main() -> int:
@@ -39,7 +40,7 @@ def main() -> int:
 
 
 def _fail(message: str) -> int:
-    print(to_encoding(message, sys.stderr.encoding), file=sys.stderr)
+    print(to_encoding(message[:1].upper() + message[1:], sys.stderr.encoding), file=sys.stderr)
     return 1
 
 
@@ -114,20 +115,33 @@ def _say_next(lesson: Lesson, step: Step) -> None:
 @app.command()
 def hint(
     step_id: Annotated[
-        str, typer.Argument(metavar="[STEP]", help="a step, such as 3.2; without it the next one")
+        str, typer.Argument(metavar="STEP", help="a step, such as 3.2; without it the next one")
     ] = "",
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="which hint; without it the next one")] = 0,
 ) -> None:
     """Show a hint for a step. Ask again for the next one; the last is nearly the answer."""
     _, step = find_step(step_id) if step_id else _next_step()
-    number = progress.next_hint(step.id, len(step.hints))
-    _say((f"{step.id} {step.title}", "bold"), (f"  hint {number} of {len(step.hints)}", "dim"))
+    total = len(step.hints)
+    number = min(number, total) if number > 0 else progress.next_hint(step.id, total)
+    _say((f"{step.id} {step.title}", "bold"), (f"  hint {number} of {total}", "dim"))
     _say()
-    console.print(
-        Markdown(to_encoding(step.hints[number - 1], sys.stdout.encoding)), width=min(console.width, 90)
-    )
-    if number < len(step.hints):
+    for line, style in hint_lines(step.hints[number - 1], min(console.width, 90)):
+        _say((line, style))
+    if number < total:
         _say()
         _say(("The next hint: ", "dim"), f"workshop hint {step.id}")
+
+
+def hint_lines(text: str, width: int) -> Iterator[tuple[str, str]]:
+    """A hint line by line: prose is wrapped; code, fenced or indented, stays as it is."""
+    fenced = False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith(" "):
+            yield f"    {line}" if fenced else line, "cyan"
+        else:
+            yield from ((part, "") for part in textwrap.wrap(line, width) or [""])
 
 
 def _next_step() -> tuple[Lesson, Step]:
@@ -146,8 +160,8 @@ def _next_step() -> tuple[Lesson, Step]:
 def db(context: typer.Context) -> None:
     """Tell whether the server runs, and where."""
     if context.invoked_subcommand is None:
-        url = postgres.running_url()
-        _say("PostgreSQL runs: " + url if url else "PostgreSQL doesn't run. It starts when a check needs it.")
+        url = re.sub(r"://([^:@/]*):[^@]*@", r"://\1:***@", postgres.running_url() or "")
+        _say(f"PostgreSQL runs: {url}" if url else "PostgreSQL doesn't run. It starts when a check needs it.")
 
 
 @database.command("url")

@@ -34,6 +34,7 @@ from workshop.processes import Host
 from workshop.render import render_lesson
 from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Outcome, Unavailable
 
+_BEFORE_SERVING = {"failed to start", "ended"}
 _CERTAIN = {"too slow", "file missing", "syntax error"}  # what another process wouldn't change
 AHEAD = 3  # checks whose apps are started before they are needed
 _RUN_FOLDER = "workshop-run-"
@@ -243,14 +244,18 @@ class Grading:
     def perform(self, check: Check, database: str) -> None:
         """Run a check; raises Failure when the submission fails it.
 
-        A process that has served other apps is quick, but a failure counts only in one that has not.
+        A process that has served other apps is quick, and so is starting several apps at once, but a failure
+        counts only in a new process, and alone.
         """
         apps = self._ready.pop((check.name, database), None) or self._apps(check, database)
         try:
             self._perform_on(apps, check)
         except Failure as failure:
-            if not apps.yours.reused or failure.finding.kind in _CERTAIN:
+            kind = failure.finding.kind
+            disturbed = self._ready and kind in _BEFORE_SERVING  # two apps may want the same port, say
+            if kind in _CERTAIN or not (apps.yours.reused or disturbed):
                 raise
+            self._discard_ready()
             self._perform_on(self._apps(check, database, fresh=True), check)
 
     def _perform_on(self, apps: Apps, check: Check) -> None:
@@ -289,7 +294,7 @@ class Grading:
         waits_for: str = "",
     ) -> Outcome:
         """Note the result of a check."""
-        if verdict in {FAILED, BROKEN}:
+        if verdict == FAILED:
             self.failed.setdefault(check.step, set()).add(database)
         return Outcome(
             self.lesson.name,
@@ -316,9 +321,12 @@ class Grading:
 
     def close(self) -> None:
         """Remove apps that were started for checks that did not run."""
+        self._discard_ready()
+        self.bench.host.drain(self.submission.pool)
+
+    def _discard_ready(self) -> None:
         while self._ready:
             self._discard(self._ready.popitem()[1])
-        self.bench.host.drain(self.submission.pool)
 
 
 @cache

@@ -26,6 +26,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -36,6 +37,7 @@ _PRELOADED = (
 )
 _MAX_OUTPUT = 64 * 2**20  # bytes an app may write into one file before its writes fail
 _encode, _decode = json.JSONEncoder().encode, json.JSONDecoder().decode  # an app may replace json.dumps
+_PR_SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 _MOST_FRAMES = 8
 _LONGEST = 200  # characters of a line of code
 _INTERNAL_SERVER_ERROR: tuple[dict[str, Any], ...] = (
@@ -74,15 +76,16 @@ def _hash_quickly() -> None:
     make = argon2.PasswordHasher.__init__
 
     def make_quick(
-        self: Any, time_cost: int = 1, memory_cost: int = 8, parallelism: int = 1, **more: Any
+        self: Any, time_cost: int = 1, memory_cost: int = 8, parallelism: int = 1, *more: Any, **named: Any
     ) -> None:
-        make(self, time_cost=1, memory_cost=8 * parallelism, parallelism=parallelism, **more)
+        make(self, 1, 8 * parallelism, parallelism, *more, **named)
 
-    argon2.PasswordHasher.__init__ = make_quick  # type: ignore[method-assign,assignment]
+    argon2.PasswordHasher.__init__ = make_quick  # type: ignore[method-assign]
 
 
 def _fork_apps() -> None:
     """Fork a process for each job, kill those that the grader names, and report those that ended."""
+    _adopt_orphans()
     running: dict[int, int] = {}  # pid → the job's number
     wake, woken = socket.socketpair()
     for end in (wake, woken):
@@ -103,6 +106,8 @@ def _fork_apps() -> None:
                 received = jobs.read(65536)
                 if not received:
                     _kill(running)
+                    running.clear()
+                    _kill_orphans(running)
                     os._exit(0)
                 *lines, waiting = (waiting + received).split(b"\n")
                 for line in lines:
@@ -124,6 +129,28 @@ def _obey(job: Job, running: dict[int, int]) -> None:
     running[pid] = job["number"]
 
 
+def _adopt_orphans() -> None:
+    """On Linux, become the parent of what an app leaves behind, even in a session of its own."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _kill_orphans(running: dict[int, int]) -> None:
+    children = f"/proc/self/task/{os.getpid()}/children"
+    while Path(children).exists():
+        with open(children, encoding="ascii") as file:
+            orphans = [pid for pid in map(int, file.read().split()) if pid not in running]
+        if not orphans:
+            return
+        for pid in orphans:
+            _kill([pid])
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
 def _kill(pids: Any) -> None:
     for pid in pids:
         for kill in (os.killpg, os.kill):  # the group exists only once the child has run setsid
@@ -139,6 +166,7 @@ def _reap(running: dict[int, int]) -> None:
         if found:
             _kill([pid])  # what the app has started and left behind
             ended = {"number": running.pop(pid), "status": os.waitstatus_to_exitcode(status)}
+            _kill_orphans(running)
             print(_encode(ended), flush=True)
 
 
@@ -403,13 +431,11 @@ class AppProcess:
         return {"statements": self.statements[question["since"] :]}
 
     def _answer_where(self, _question: Message) -> Message:
-        """The learner's lines that run now, the innermost last, and whether they wait in other code."""
+        """The learner's lines that run or wait at this moment, the innermost last."""
         stacks = [list(traceback.walk_stack(frame)) for frame in sys._current_frames().values()]
         if self.loop is not None:
             stacks += [_suspended(task) for task in asyncio.all_tasks(self.loop)]
-        found = max(stacks, key=lambda stack: len(self.frames_of(stack)))
-        innermost = bool(found) and bool(self.frames_of(found[:1]))
-        return {"frames": self.frames_of(found)[::-1], "waits": not innermost}
+        return {"frames": max((self.frames_of(stack) for stack in stacks), key=len)[::-1]}
 
     def _answer_unload(self, _question: Message) -> Message:
         """Stop serving; what follows happens in the main thread."""
@@ -446,34 +472,31 @@ class AppProcess:
 
     def describe(self, error: BaseException) -> Message:
         """An exception as plain data, with the learner's own frames only."""
-        walked = list(traceback.walk_tb(_own_traceback(error)))
         described: Message = {
             "kind": _kind(error),
             "type": type(error).__name__,
             "message": self._first_lines(error),
-            "frames": self.frames_of(walked),
+            "frames": self.frames_of(traceback.walk_tb(_own_traceback(error))),
         }
         if isinstance(error, SyntaxError):
             described["message"] = error.msg
-            described["frames"] = [*described["frames"], *self._place_of(error, walked)]
+            described["frames"] = [*described["frames"], *self._place_of(error)]
         return described
 
-    def _place_of(self, error: SyntaxError, walked: list[tuple[FrameType, int]]) -> list[Message]:
-        """Where a file can't be read as Python; some errors name no file, but the importer knows it."""
-        paths = [
-            frame.f_locals.get("path") for frame, _ in walked if frame.f_code.co_name == "source_to_code"
-        ]
-        file = error.filename or next((path for path in paths if isinstance(path, str)), "")
-        code = (error.text or "").strip()[:_LONGEST]
-        return (
-            [{"file": self._relative(file), "line": error.lineno or 0, "function": "", "code": code}]
-            if file
-            else []
-        )
+    def _place_of(self, error: SyntaxError) -> list[Message]:
+        """Where a file can't be read as Python. An error about a null byte names no file."""
+        if error.filename:
+            code = (error.text or "").strip()[:_LONGEST]
+            return [{"file": self._relative(error.filename), "line": error.lineno or 0, "code": code}]
+        for path in sorted(Path(self.folder).rglob("*.py")):
+            before, found, _ = path.read_bytes().partition(b"\0")
+            if found:
+                return [{"file": self._relative(str(path)), "line": before.count(b"\n") + 1}]
+        return []
 
     def _first_lines(self, error: BaseException) -> str:
         """An exception's text without the footers of SQLAlchemy and pydantic, and without this folder."""
-        text = (str(error).strip() or repr(error)).replace(self.folder + os.sep, "")
+        text = (_text_of(error).strip() or repr(error)).replace(self.folder + os.sep, "")
         text = text.replace(self.job["folder"] + os.sep, "")
         text = re.sub(r"\(Background on this error at: \S+\)|For further information visit \S+", "", text)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -560,6 +583,14 @@ def _own_traceback(error: BaseException) -> TracebackType | None:
     if error.__traceback__ is None and error.__cause__ is not None:
         return error.__cause__.__traceback__
     return error.__traceback__
+
+
+def _text_of(error: BaseException) -> str:
+    """An exception's own text, or, where that repeats whole objects, what is wrong with which field."""
+    if type(error).__name__ != "ResponseValidationError":
+        return str(error)
+    faults: list[dict[str, Any]] = getattr(error, "errors", list)()
+    return "\n".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:2])
 
 
 def _is_application(app: Any) -> bool:

@@ -130,4 +130,6 @@ def find_step(step_id: str) -> tuple[Lesson, Step]:
         for step in lesson.steps:
             if step.id == step_id:
                 return lesson, step
-    raise UnknownLesson(f"no step is called {step_id!r}. A step is a lesson's number and its own: 3.2")
+    steps = [lesson.steps for lesson in all_lessons() if lesson.steps]
+    known = "\n".join(f"  {each[0].id} to {each[-1].id}" for each in steps)
+    raise UnknownLesson(f"no step is called {step_id!r}. The steps are:\n{known}")

@@ -197,7 +197,6 @@ class Server:
             self._run("pg_ctl", "stop", "-D", ".", "-m", "fast", "-t", "10", cwd=self.data)
             if stuck := self._process():
                 stuck.kill()
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
         for parent in (MEMORY, self.folder, Path(tempfile.gettempdir()), Path("/tmp")):
             for runtime in parent.glob(f"{self.runtime}*"):
                 shutil.rmtree(runtime, ignore_errors=True)
@@ -297,7 +296,7 @@ class Server:
         self.stop()
         if not self.data.exists():
             return self._create()
-        # Twice: the children of a killed server may need a moment to end.
+        # Twice, for what a killed server leaves may be in the way: its children, its status file.
         return self._launch() or self._launch() or self._recreate(notice)
 
     def _recreate(self, notice: Callable[[str], None]) -> str:
@@ -349,7 +348,9 @@ class Server:
                 if url := self._answer():
                     return url
         self.stop()
-        shutil.rmtree(runtime, ignore_errors=True)
+        (self.data / "postmaster.pid").unlink(
+            missing_ok=True
+        )  # it may hold nonsense, or another program's number
         return None
 
     def _new_runtime(self) -> Path:

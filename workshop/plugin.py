@@ -5,7 +5,9 @@ pytest's own options keep working. The reporter is made for learners.
 """
 
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -169,6 +171,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_RUN] = Run(config)
     if config.getoption(_OPTION) and not config.getoption("collectonly"):
         _use_reporter(config)
+        _clean_up_when_told_to_stop()
+
+
+def _clean_up_when_told_to_stop() -> None:
+    """A closed terminal or a CI that cancels ends the run as Ctrl-C does."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda number, _: pytest.exit("stopped", 128 + number))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -367,6 +378,7 @@ class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there 
             board = Board(lesson, _shown_path(run.folder(lesson)), databases, self._tw.fullwidth)
             self._boards[name] = board
             if not self._plain:
+                self._print([[]] * (len(self._boards) > 1))
                 self._print(board.header())
         return self._boards[name]
 
@@ -408,7 +420,7 @@ class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there 
             for step in board.lesson.steps:
                 if step.id in board.outcomes:
                     self._show_step(board, step.id)
-            self._print(board.closing(seconds, _after(board.lesson)))
+            self._print(board.closing(seconds, _after(board.lesson), named=len(self._boards) > 1))
             self._remember(board)
         if self._plain or not self._boards:
             super().summary_stats()

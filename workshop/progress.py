@@ -43,7 +43,8 @@ def note(done: Mapping[str, bool]) -> None:
 def next_hint(step: str, available: int) -> int:
     """The number of the next hint of a step, from 1; the last one again when all were shown."""
     state = load()
-    shown = min(int(state["hints"].get(step, 0)) + 1, available)
+    before = state["hints"].get(step, 0)
+    shown = min(before + 1, available) if isinstance(before, int) and before > 0 else 1
     state["hints"][step] = shown
     _save(state)
     return shown

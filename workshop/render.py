@@ -15,7 +15,16 @@ _REGION = re.compile(r"\s*(?:#|--) region step (?P<step>\d+\.\d+): \S")
 _ALMOST_REGION = re.compile(r"\s*(?:#|--)\s*(?:region|endregion|starter)\b")
 _END = re.compile(r"\s*(?:#|--) endregion$")
 _STARTER = re.compile(r"(?P<indent>\s*)(?:#|--) starter:(?: (?P<text>.*))?$")
-_SKIPPED = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".venv"}
+_SKIPPED = {
+    "__pycache__",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".venv",
+    ".env",
+    ".DS_Store",
+    "Thumbs.db",
+}
 
 
 class RegionError(ValueError):
@@ -35,17 +44,24 @@ def render(source: str, done: str) -> str:
     """
     lines: list[str] = []
     open_regions: list[tuple[int, int]] = []
+    opened: list[int] = []  # the lines that they begin on
     limit = step_number(done)
     for number, line in enumerate(source.splitlines(), 1):
         if match := _REGION.match(line):
             step = step_number(match["step"])
             if open_regions and step <= open_regions[-1]:
-                raise RegionError(f"line {number}: step {match['step']} lies inside a region of a later step")
+                outer_step = "{}.{}".format(*open_regions[-1])
+                raise RegionError(
+                    f"line {number}: step {match['step']} lies inside a region of step {outer_step}; "
+                    "only later steps can"
+                )
             open_regions.append(step)
+            opened.append(number)
         elif _END.match(line):
             if not open_regions:
                 raise RegionError(f"line {number}: endregion without region")
             open_regions.pop()
+            opened.pop()
         elif match := _STARTER.match(line):
             if not open_regions:
                 raise RegionError(f"line {number}: a starter line outside a region")
@@ -57,7 +73,8 @@ def render(source: str, done: str) -> str:
         elif all(step <= limit for step in open_regions):
             lines.append(line)
     if open_regions:
-        raise RegionError(f"the region of step {open_regions[-1][0]}.{open_regions[-1][1]} has no end")
+        step_id = "{}.{}".format(*open_regions[-1])
+        raise RegionError(f"line {opened[-1]}: the region of step {step_id} has no end")
     return _tidy("\n".join(lines))
 
 
@@ -78,7 +95,9 @@ def read_files(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not _SKIPPED.intersection(path.parts) and not path.name.startswith("blog.db")
+        if path.is_file()
+        and not _SKIPPED.intersection(path.relative_to(folder).parts)
+        and not path.name.startswith("blog.db")
     }
 
 
@@ -138,4 +157,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except RegionError as error:
+        sys.exit(str(error))

@@ -2,8 +2,8 @@
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
 from workshop.lessons import Lesson, Step
 from workshop.verdicts import BROKEN, FAILED, PASSED, Finding, Outcome
@@ -21,11 +21,14 @@ _ASCII = str.maketrans(
 
 
 def to_encoding(text: str, encoding: str | None) -> str:
-    """`text`, in ASCII where the terminal can't show the rest."""
+    """`text`, with ASCII for the symbols and ? for letters where the terminal can't show them."""
+    encoding = encoding or "ascii"
     try:
-        text.encode(encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return text.translate(_ASCII).encode("ascii", "replace").decode()
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    except LookupError:
+        return to_encoding(text, "ascii")
     return text
 
 
@@ -42,18 +45,22 @@ class Board:
         self.outcomes.setdefault(outcome.step, []).append(outcome)
 
     def failed(self, step: Step) -> list[Outcome]:
-        """The outcomes of a step that are not as they should be."""
-        return [found for found in self.outcomes.get(step.id, []) if found.verdict in {FAILED, BROKEN}]
+        """The checks of a step that failed."""
+        return [found for found in self.outcomes.get(step.id, []) if found.verdict == FAILED]
+
+    def unchecked(self, step: Step) -> list[Outcome]:
+        """The checks of a step that could not run, which is not the learner's fault."""
+        return [found for found in self.outcomes.get(step.id, []) if found.verdict == BROKEN]
 
     def done(self, step: Step) -> bool:
         """Whether a step was checked and every check passed."""
         found = self.outcomes.get(step.id, [])
         return bool(found) and all(outcome.verdict == PASSED for outcome in found)
 
-    def waits(self, step: Step) -> bool:
-        """Whether a step that this one builds on has failed."""
+    def waits(self, step: Step) -> Step | None:
+        """The first failed step that this one builds on."""
         base = self.lesson.base(step.id)
-        return any(self.failed(other) for other in self.lesson.steps if other.id in base)
+        return next((other for other in self.lesson.steps if other.id in base and self.failed(other)), None)
 
     @property
     def first_to_fix(self) -> Step | None:
@@ -64,8 +71,11 @@ class Board:
 
     def header(self) -> Iterator[Line]:
         """Which folder is graded, on what."""
-        place = f"{self.folder} · " if self.folder else ""
-        yield [(f"{place}{self.lesson.title}", "bold"), (f" · {', '.join(self.databases)}", "dim")]
+        rest = f" · {', '.join(self.databases)}"
+        space = self.width - len(f" · {self.lesson.title}{rest}")
+        folder = self.folder if len(self.folder) <= space else f"…{self.folder[1 - space :]}"
+        place = f"{folder} · " if folder else ""
+        yield [(f"{place}{self.lesson.title}", "bold"), (rest, "dim")]
         yield []
 
     def step_lines(self, step: Step, *, everything: bool = False) -> Iterator[Line]:
@@ -74,6 +84,14 @@ class Board:
             yield [("  ✓ ", "good"), (f"{step.id:<4} ", ""), (step.title, "")]
         elif self.failed(step) and (everything or not self.waits(step)):
             yield from self._failed_lines(step, everything)
+        elif unchecked := self.unchecked(step):
+            where = ", ".join(dict.fromkeys(one.database for one in unchecked))
+            yield [
+                ("  ? ", "dim"),
+                (f"{step.id:<4} ", ""),
+                (step.title, ""),
+                (f"  not checked on {where}", "dim"),
+            ]
 
     def _failed_lines(self, step: Step, everything: bool) -> Iterator[Line]:
         failed = self.failed(step)
@@ -85,34 +103,44 @@ class Board:
             alike = [one for one in failed if _same(one, outcome)]
             if everything and outcome is not alike[0]:
                 continue
-            yield from self._finding_lines(outcome, [one.database for one in alike])
+            others = [one for one in failed if one.check == outcome.check and one not in alike]
+            yield from self._finding_lines(outcome, alike, [] if everything else others)
         left = len({outcome.check for outcome in failed} - {outcome.check for outcome in shown})
         if left:
             yield [(f"{_INDENT}{left} more check{'s' if left > 1 else ''} of this step will follow", "dim")]
         yield [(f"{_INDENT}hint: ", "dim"), (f"workshop hint {step.id}", "")]
 
-    def _finding_lines(self, outcome: Outcome, databases: Sequence[str]) -> Iterator[Line]:
-        finding = outcome.finding
-        assert finding
-        where = f"  ({', '.join(databases)})" if len(self.databases) > 1 else ""
-        yield from self._wrapped(outcome.title + where, _INDENT, "bold")
-        yield from finding_lines(finding, self.width)
+    def _finding_lines(
+        self, outcome: Outcome, alike: Sequence[Outcome], others: Sequence[Outcome]
+    ) -> Iterator[Line]:
+        assert outcome.finding
+        where = ", ".join(one.database for one in alike)
+        too = ", ".join(one.database for one in others)
+        where += f"; {too} fails too" if too else ""
+        title = f"{outcome.title}  ({where})" if len(self.databases) > 1 else outcome.title
+        yield from self._wrapped(title, _INDENT, "bold")
+        yield from finding_lines(outcome.finding, self.width)
 
     def _wrapped(self, text: str, indent: str, style: str = "") -> Iterator[Line]:
         for line in textwrap.wrap(text, self.width - len(indent)):
             yield [(indent + line, style)]
 
-    def closing(self, seconds: float, next_lesson: Lesson | None = None) -> Iterator[Line]:
+    def closing(
+        self, seconds: float, next_lesson: Lesson | None = None, *, named: bool = False
+    ) -> Iterator[Line]:
         """How far the learner is, and what to do next."""
         checked = [step for step in self.lesson.steps if step.id in self.outcomes]
         done = [step for step in checked if self.done(step)]
-        waiting = [
-            step for step in checked if not self.done(step) and (self.waits(step) or not self.failed(step))
-        ]
-        if (first := self.first_to_fix) and waiting:
-            many = len(waiting) > 1
-            count = f"{len(waiting)} step{'s' if many else ''} wait{'' if many else 's'}"
-            yield [(f"  · {count} for {first.id}", "dim")]
+        waiting = [step for step in checked if not self.done(step) and self.waits(step)]
+        bases = Counter(base.id for step in waiting if (base := self.waits(step) or self.first_to_fix))
+        for base_id, count in bases.items():
+            yield [(f"  · {count} step{'s wait' if count > 1 else ' waits'} for {base_id}", "dim")]
+        if bases:
+            yield []
+        for reason in dict.fromkeys(
+            one.finding.yours for step in checked for one in self.unchecked(step) if one.finding
+        ):
+            yield from _wrap(f"Not checked: {reason}", "  ", self.width)
             yield []
         total = len(self.lesson.steps)
         part = (
@@ -121,7 +149,8 @@ class Board:
             else f"{len(done)} of {len(checked)} checked steps done"
         )
         style = "good" if checked and len(done) == len(checked) else "bad"
-        yield [(part, style), (f" · {seconds:.1f} s", "dim")]
+        name = f"{self.lesson.name}: " if named else ""
+        yield [(name + part, style), (f" · {seconds:.1f} s", "dim")]
         if len(done) == total and next_lesson:
             yield [(f"Lesson {self.lesson.number} is done. Next: lessons/{next_lesson.name}/README.md", "")]
 
@@ -135,6 +164,9 @@ def _same(one: Outcome, other: Outcome) -> bool:
 
 def finding_lines(finding: Finding, width: int = 80) -> Iterator[Line]:
     """One finding: what was asked, what should have come, what came, and what helps."""
+    if finding.kind in {"unavailable", "broken check"}:
+        yield from _wrap(f"The check could not run: {finding.yours}", _INDENT, width)
+        return
     if finding.asked:
         yield from _wrap(finding.asked, _INDENT, width, most=3)
     if finding.where:
@@ -145,14 +177,14 @@ def finding_lines(finding: Finding, width: int = 80) -> Iterator[Line]:
         yield from _labelled("yours", finding.yours, "bad", width)
     for frame in finding.frames[-3:]:
         yield from _wrap(str(frame), _INDENT + " " * (_LABEL + 2), width, most=3)
-    for statement in finding.statements:
+    for statement in _few(finding.statements):
         yield from _wrap(statement, _INDENT + " " * (_LABEL + 2), width, style="dim", most=2)
     if finding.why:
         yield from _wrap(finding.why, _INDENT, width)
-    if finding.output:
+    if lines := [line for line in finding.output.split("\n") if _harmless(line).strip()]:
         yield [(f"{_INDENT}your app printed:", "dim")]
-        for line in _harmless(finding.output).splitlines():
-            yield [(f"{_INDENT}  {line}"[: width - 1], "dim")]
+        for line in lines:
+            yield from _wrap(line, _INDENT + "  ", width, style="dim", most=1)
 
 
 def _harmless(text: str) -> str:
@@ -172,11 +204,23 @@ def _wrap(text: str, indent: str, width: int, style: str = "", most: int = 8) ->
         yield [(indent + line, style)]
 
 
+def _few(statements: Sequence[str], most: int = 6) -> Iterator[str]:
+    """The first and the number of the others."""
+    left = len(statements) - most
+    yield from statements[:most] if left > 1 else statements
+    if left > 1:
+        yield f"… and {left} more"
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    return textwrap.wrap(line, width, break_on_hyphens=False) or [""]
+
+
 def _cut(text: str, width: int, most: int) -> list[str]:
     """`text` in lines of at most `width` columns, and at most `most` of them."""
-    lines = [part for line in _harmless(text).splitlines() for part in textwrap.wrap(line, width) or [""]]
+    lines = [part for line in _harmless(text).split("\n") for part in _wrapped(line, width)]
     if len(lines) > most:
-        lines = [*lines[: most - 1], lines[most - 1][: width - 2] + " …"]
+        lines = [*lines[: most - 1], lines[most - 1][: width - 4] + " …"]
     return lines
 
 
@@ -191,11 +235,3 @@ def outcome_text(outcome: Outcome) -> str:
     if outcome.finding:
         lines += finding_lines(outcome.finding)
     return as_text(lines)
-
-
-def by_lesson(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, list[Outcome]]]:
-    """Outcomes grouped by lesson, in order."""
-    for lesson, group in groupby(
-        sorted(outcomes, key=lambda found: found.lesson), key=lambda found: found.lesson
-    ):
-        yield lesson, list(group)

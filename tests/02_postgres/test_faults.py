@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from sqlalchemy import Connection, text
 
 from workshop import postgres
-from workshop.checks import App, Apps, step
+from workshop.apps import Refusal
+from workshop.checks import Answer, App, Apps, step
 
 TOGETHER = 4  # requests at once, so that the pool holds as many connections
 
@@ -48,12 +49,11 @@ def test_a_full_pool_survives_a_restart(apps: Apps) -> None:
     """After the server has ended several connections in the pool, all requests work."""
     apps.post("/users", json={"username": "Ann"})
     apps.same_rows("SELECT username FROM users")
-    with ThreadPoolExecutor(TOGETHER) as threads:
-        with apps.yours.engine.begin() as connection:
-            connection.execute(text("LOCK TABLE users"))
-            for _ in range(TOGETHER):
-                threads.submit(apps.yours.get, "/users")
-            wait_for_requests(connection)
+    with ThreadPoolExecutor(TOGETHER) as threads, apps.yours.engine.begin() as connection:
+        connection.execute(text("LOCK TABLE users"))
+        for _ in range(TOGETHER):
+            threads.submit(apps.yours.get, "/users")
+        wait_for_requests(connection)
     end_connections(apps.yours)
     with ThreadPoolExecutor(TOGETHER) as threads:
         statuses = [answer.status for answer in threads.map(apps.yours.get, ["/users"] * 2 * TOGETHER)]
@@ -80,21 +80,26 @@ def wait_for_requests(connection: Connection) -> None:
 @step("2.6", databases=["sqlite"])
 def test_a_text_that_is_no_url(apps: Apps) -> None:
     """A text that is no URL stops the app, with an error that names DATABASE_URL."""
-    expect_clear_error(apps, "blogdb")
-    expect_clear_error(apps, "postgresql:/bloguser:s3cret@localhost/blogdb")
-    expect_clear_error(apps, "postgresql://bloguser:s3cret@localhost:port/blogdb")
+    for value in (
+        "blogdb",
+        "postgresql:/bloguser:s3cret@localhost/blogdb",
+        "postgresql://bloguser:s3cret@localhost:port/blogdb",
+    ):
+        expect_clear_error(apps, apps.yours.fails_to_start({"DATABASE_URL": value}), value)
 
 
 @step("2.6", databases=["sqlite"])
 def test_another_kind_of_database(apps: Apps) -> None:
     """A URL of another kind of database stops the app, with an error that names DATABASE_URL."""
-    expect_clear_error(apps, "mysql://bloguser:s3cret@localhost/blogdb")
+    value = "mysql://bloguser:s3cret@localhost/blogdb"
+    expect_clear_error(apps, apps.yours.fails_to_start({"DATABASE_URL": value}), value)
 
 
 @step("2.6", databases=["sqlite"])
 def test_a_file_that_cannot_be_opened(apps: Apps) -> None:
     """A SQLite file that can't be opened stops the app, with an error that names DATABASE_URL."""
-    expect_clear_error(apps, "sqlite:///no_such_folder/blog.db")
+    value = "sqlite:///no_such_folder/blog.db"
+    expect_clear_error(apps, apps.yours.fails_to_start({"DATABASE_URL": value}), value)
 
 
 @step("2.6", databases=["postgresql"])
@@ -102,27 +107,27 @@ def test_a_server_that_is_not_there(apps: Apps) -> None:
     """A server or a database that isn't there stops the app, with an error that names DATABASE_URL."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]  # closed again, so nobody listens there
-    expect_clear_error(apps, f"postgresql://bloguser:s3cret@127.0.0.1:{port}/blogdb")
-    nowhere = apps.yours.url.set(database=f"{apps.yours.prefix}nowhere")
-    expect_clear_error(apps, nowhere.render_as_string(hide_password=False), "a database that the server doesn't have")
+    value = f"postgresql://bloguser:s3cret@127.0.0.1:{port}/blogdb"
+    expect_clear_error(apps, apps.yours.fails_to_start({"DATABASE_URL": value}), value)
+    nowhere = apps.yours.url.set(database=f"{apps.yours.prefix}nowhere").render_as_string(hide_password=False)
+    refusal = apps.yours.fails_to_start({"DATABASE_URL": nowhere})
+    expect_clear_error(apps, refusal, "... of a database that the server doesn't have")
 
 
-def expect_clear_error(apps: Apps, value: str, shown: str = "") -> None:
-    """Start the app with that DATABASE_URL: it ends, its error names the variable and no password."""
-    before = apps.yours.output
-    refusal = apps.yours.fails_to_start({"DATABASE_URL": value})
-    output = refusal.output[len(before) :] if refusal.output.startswith(before) else refusal.output
-    asked = f"Starting the app with DATABASE_URL={shown or value}"
-    errors = [line for line in output.splitlines() if line.strip() and not line.startswith(NO_ERROR)]
+def expect_clear_error(apps: Apps, refusal: Refusal, value: str) -> None:
+    """Fail the check unless the app's last words name the variable, and no password."""
+    asked = f"Starting the app with DATABASE_URL={value}"
+    errors = [line for line in refusal.output.splitlines() if line.strip() and not line.startswith(NO_ERROR)]
     apps.expect(
         any("DATABASE_URL" in line for line in errors),
         asked,
         expected="an error that names DATABASE_URL",
         yours=next((line for line in errors if "Error" in line), "no error text"),
-        why="Whoever reads the error wants to know what to mend. Catch it, and raise one of your own that says it.",
+        why="Whoever reads the error wants to know what to mend. Catch it, and raise one of your own "
+        "that says it.",
     )
     apps.expect(
-        "s3cret" not in output,
+        "s3cret" not in refusal.output,
         asked,
         expected="an error without the password",
         yours="the password s3cret is shown",
@@ -144,9 +149,8 @@ def database_away(app: App) -> Iterator[None]:
     with closing(postgres.connect(postgres.running_url() or "")) as server:
         postgres.execute(server, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         try:
-            postgres.execute(
-                server, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", name
-            )
+            end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+            postgres.execute(server, end, name)
             yield
         finally:
             postgres.execute(server, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
@@ -172,9 +176,8 @@ def test_routes_answer_503_while_the_database_is_away(apps: Apps) -> None:
         ]
         for method, path, json in requests:
             answer = apps.yours.request(method, path, json=json)
-            expect_status(apps, 503, answer.status, answer.error, f"{method} {path}, while the database is away", why)
-        answer = apps.yours.get("/")
-        expect_status(apps, 200, answer.status, answer.error, "GET /, while the database is away", "It needs no database.")
+            expect_status(apps, 503, answer, "while the database is away", why)
+        expect_status(apps, 200, apps.yours.get("/"), "while the database is away", "It needs no database.")
     back = "The database is back: the app works again, without a restart."
     apps.get("/users", why=back)
     apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why=back)
@@ -184,15 +187,18 @@ def test_routes_answer_503_while_the_database_is_away(apps: Apps) -> None:
 @step("2.7", databases=["postgresql"])
 def test_other_faults_are_no_503(apps: Apps) -> None:
     """Only an absent database is a 503: other faults keep their status."""
-    why = "503 means that the database is away. Any other fault keeps its own status: catch OperationalError alone."
+    why = (
+        "503 means that the database is away. Any other fault keeps its own status: catch OperationalError "
+        "alone, and not its parent SQLAlchemyError."
+    )
     apps.post("/users", json={"username": "Ann"}, why=why)
     apps.post("/users", json={"username": "Ann"}, why=why)
     apps.get("/users/987654", why=why)
     apps.yours.sql("DROP TABLE posts")
-    answer = apps.yours.get("/posts")
-    expect_status(apps, 500, answer.status, answer.error, "GET /posts, after somebody dropped the table", why)
+    expect_status(apps, 500, apps.yours.get("/posts"), "after somebody has dropped the table posts", why)
 
 
-def expect_status(apps: Apps, expected: int, status: int, error: str, asked: str, why: str) -> None:
+def expect_status(apps: Apps, expected: int, answer: Answer, when: str, why: str) -> None:
     """Fail the check unless the app answered with that status."""
-    apps.expect(status == expected, asked, expected=expected, yours=f"{status}  {error}".strip(), why=why)
+    yours = f"{answer.status}  {answer.error}".strip()
+    apps.expect(answer.status == expected, f"{answer.asked}, {when}", expected=expected, yours=yours, why=why)

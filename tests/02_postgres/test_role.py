@@ -86,9 +86,9 @@ def expect_login(apps: Apps, url: sa.URL) -> None:
         f'Log in as bloguser, after psql -v password="{PASSWORD}" -f setup.sql',
         expected="the server lets bloguser in",
         yours=problem.replace(apps.yours.prefix, ""),
-        why="To log in, a role needs LOGIN (CREATE USER has it), its password, and CONNECT on the database. The "
-        "password is a variable of psql: PASSWORD :'password', with the colon before the quote, and no password "
-        "in the file itself.",
+        why="To log in, a role needs LOGIN (CREATE USER has it), its password, and CONNECT on the database. "
+        "The password is a variable of psql: PASSWORD :'password', with the colon before the quote, and no "
+        "password in the file itself.",
     )
 
 
@@ -103,8 +103,9 @@ def test_the_app_runs_as_bloguser(apps: Apps) -> None:
         "CREATE TABLE, in blogdb as bloguser",
         expected="the table is made",
         yours=problem.replace(apps.yours.prefix, ""),
-        why="A table lives in a schema, and since PostgreSQL 15 only the owner of a database may make tables in "
-        "its schema public. GRANT ... ON DATABASE says nothing about schemas. Make bloguser the owner of blogdb.",
+        why="A table lives in a schema, and since PostgreSQL 15 only the owner of a database may make tables "
+        "in its schema public. GRANT ... ON DATABASE says nothing about schemas. Make bloguser the owner of "
+        "blogdb.",
     )
     apps.yours.start({"DATABASE_URL": url.render_as_string(hide_password=False)})
     ann = apps.post("/users", json={"username": "Ann"})
@@ -122,7 +123,8 @@ TOO_MUCH = """
 """
 OPEN_SCHEMAS = """
     SELECT nspname FROM pg_namespace
-    WHERE has_schema_privilege('public', oid, 'CREATE') AND current_setting('server_version_num')::int >= 150000
+    WHERE has_schema_privilege('public', oid, 'CREATE')
+      AND current_setting('server_version_num')::int >= 150000
 """
 
 
@@ -131,13 +133,15 @@ def test_bloguser_may_do_nothing_else(apps: Apps) -> None:
     """bloguser is no superuser and makes no databases or roles, and nobody else may make tables in blogdb."""
     url = run_setup(apps)
     expect_login(apps, url)
+    prefix = apps.yours.prefix
     too_much = apps.yours.sql(TOO_MUCH, role=url.username)
     apps.expect(
         not too_much,
         "What bloguser may do on the server, after setup.sql",
         expected="no SUPERUSER, no CREATEDB, no CREATEROLE",
-        yours="; ".join(f"{row['role']} has {row['rights']}" for row in too_much[:1]).replace(apps.yours.prefix, ""),
-        why="Whoever takes over your app can do what its role may do. A superuser can even run programs there.",
+        yours="".join(f"{row['role']} has {row['rights']}" for row in too_much[:1]).replace(prefix, ""),
+        why="Whoever takes over your app can do what its role may do. A superuser can even run programs on "
+        "the server.",
     )
     engine = sa.create_engine(apps.yours.engine.url.set(database=url.database), poolclass=sa.NullPool)
     with engine.connect() as connection:

@@ -31,7 +31,7 @@ from workshop.grading import Bench, Grading, imports_of, solution_at
 from workshop.lessons import ROOT, find_lesson
 from workshop.render import render_lesson
 from workshop.report import Board, as_text, finding_lines
-from workshop.verdicts import Outcome
+from workshop.verdicts import PASSED, Outcome
 
 LESSON = find_lesson("01")
 PAGE = ROOT / "docs" / "faults.md"
@@ -199,8 +199,14 @@ def role_without_rights() -> Iterator[str]:
 
 
 def grade(bench: Bench, fault: Fault, desk: Path) -> list[Outcome]:
-    """The outcomes of the checks of the fault's step."""
-    return list(Grading(bench, LESSON, Submission(desk)).run_all([fault.step]))
+    """The outcomes of the checks of the fault's step, up to the first that is not as it should be."""
+    grading, outcomes = Grading(bench, LESSON, Submission(desk)), []
+    for outcome in grading.run_all([fault.step]):
+        outcomes.append(outcome)
+        if outcome.verdict != PASSED:
+            break
+    grading.close()
+    return outcomes
 
 
 def grade_without_server(environment: Mapping[str, str]) -> list[Outcome]:

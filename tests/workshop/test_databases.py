@@ -21,6 +21,7 @@ from workshop.databases import PostgresDatabases
 from workshop.postgres import ServerError, connect, execute
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 NAMES = "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles"
 # A run that makes a database and a role that owns something in it, says so, and goes on for ever.
 RUN = """
@@ -83,9 +84,8 @@ def left(url: str) -> list[str]:
 def begin(url: str) -> tuple[subprocess.Popen[str], str]:
     """Begin a run of its own, and return it with the address of its database."""
     command = [sys.executable, "-P", "-c", RUN, url]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout
     return process, process.stdout.readline().strip()
@@ -171,9 +171,7 @@ def test_nothing_is_left_after_ctrl_c(url: str) -> None:
 
 def test_a_run_that_forgets_to_close_leaves_nothing(url: str) -> None:
     code = RUN.replace("threading.Event().wait()", "")
-    subprocess.run(
-        [sys.executable, "-P", "-c", code, url], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True
-    )
+    subprocess.run([sys.executable, "-P", "-c", code, url], env=ENVIRONMENT, check=True)
     assert not left(url)
 
 

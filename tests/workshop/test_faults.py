@@ -29,7 +29,7 @@ from faults import (
 from workshop import apps, processes
 from workshop.apps import Submission
 from workshop.grading import Bench, imports_of
-from workshop.lessons import ROOT
+from workshop.lessons import ROOT, find_lesson
 from workshop.render import render_lesson
 from workshop.verdicts import BROKEN, PASSED
 
@@ -105,6 +105,46 @@ def test_the_page_has_no_other_faults() -> None:
         assert set(read_page()) == names | set(faults)
 
 
+# The run goes on
+
+
+def test_a_run_goes_on_after_an_app_that_hangs(tmp_path: Path) -> None:
+    [fault] = (fault for fault in FAULTS if fault.name == "an endless loop in an async def route")
+    code, text = run_pytest(fault.put_into(tmp_path), WORKSHOP_REQUEST_SECONDS="1")
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert_readable(
+        text, ("✓ 1.3", "✗ 1.4", "not answered within 1 s", "4 steps wait for 1.4", "3 of 8 steps done")
+    )
+
+
+def test_without_postgresql_the_checks_on_sqlite_run(tmp_path: Path) -> None:
+    lesson = find_lesson("02")
+    desk = tmp_path / lesson.name
+    Submission(desk, render_lesson(lesson, "2.3")).copy_to(desk)
+    nowhere = "postgresql://ann:secret@127.0.0.1:1/blog"
+    code, text = run_pytest(desk, "-k", "2.2 or 2.3", WORKSHOP_POSTGRES_URL=nowhere)
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert_readable(text, ("✓ 2.2", "The PostgreSQL server on 127.0.0.1:1 does not answer."))
+    assert text.count("does not answer") == 1
+    assert "wait" not in text
+    assert "hint" not in text
+
+
+def run_pytest(desk: Path, *options: str, **variables: str) -> tuple[int, str]:
+    """Run pytest on a folder, on a screen of 80 columns; returns its exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", os.fspath(desk), *options],
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80", "PYTHONUTF8": "1", **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    return done.returncode, done.stdout
+
+
 # What an app does to its process
 
 
@@ -116,6 +156,7 @@ def see_surroundings() -> dict[str, Any]:
     import sys
     from pathlib import Path
 
+    import psutil
     from sqlalchemy.orm import Session
 
     return {
@@ -124,39 +165,52 @@ def see_surroundings() -> dict[str, Any]:
         "paths": len(sys.path),
         "modules": [name for name in sys.modules if name.startswith("leaked")],
         "levels": [logging.getLogger(name).level for name in ("", "sqlalchemy.engine")],
-        "library": [json.dumps.__module__, Session.commit.__module__],
+        "library": [json.dumps.__module__, Session.rollback.__module__],
+        "programs": len(psutil.Process().children()),
     }
 
 
-LEAKS = {
+CHANGES = {
     "variables": "import os\nos.environ['DEBUG'] = '1'",
     "folder": "import os\nos.chdir('/')",
     "paths": "import sys\nsys.path.append('/leaked')",
     "modules": "import sys, types\nsys.modules['leaked'] = types.ModuleType('leaked')",
     "logging": "import logging\nlogging.basicConfig(level=10)\n"
     "logging.getLogger('sqlalchemy.engine').setLevel(10)",
-    "json": "import json\nencode = json.JSONEncoder(default=str).encode\n"
-    "json.dumps = lambda value, **_: encode(value)",
-    "sessions": "from sqlalchemy.orm import Session\nSession.commit = lambda session: None",
+    "programs": "import subprocess, sys\n"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])",
     "listeners": "from sqlalchemy import Engine, event\n"
     "event.listen(Engine, 'before_cursor_execute', lambda *_: print('leaked'))",
     "sqlmodel": "from sqlmodel import Field, SQLModel\n\n\nclass Tag(SQLModel, table=True):\n"
     "    __tablename__ = 'users'\n    id: int = Field(primary_key=True)",
 }
+CHANGES_OF_LIBRARIES = {
+    "json": "import json\nencode = json.JSONEncoder(default=str).encode\n"
+    "json.dumps = lambda value, **_: encode(value)",
+    "sqlalchemy": "from sqlalchemy.orm import Session\nSession.rollback = lambda session: None",
+}
 
 
-@pytest.mark.parametrize("leak", LEAKS)
-def test_what_an_app_changes_does_not_reach_the_next_submission(
-    bench: Bench, leak: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_an_app_changes_does_not_reach_the_next_check(bench: Bench, change: str, tmp_path: Path) -> None:
+    assert_unnoticed(bench, tmp_path, CHANGES[change], pool=tmp_path.name)
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_LIBRARIES)
+def test_no_change_at_all_reaches_another_submission(bench: Bench, change: str, tmp_path: Path) -> None:
+    assert_unnoticed(bench, tmp_path, CHANGES_OF_LIBRARIES[change])
+
+
+def assert_unnoticed(bench: Bench, folder: Path, code: str, pool: str = "") -> None:
+    """An app that runs after one with this code finds everything as usual."""
     files = render_lesson(LESSON, LESSON.steps[-1].id)
-    changed = {**files, "main.py": f"{files['main.py']}\n{LEAKS[leak]}\n"}
-    usual, _ = look_around(bench, Submission(tmp_path / "first", files), fresh=True)
-    look_around(bench, Submission(tmp_path / "changed", changed))
-    for number in range(3):  # a process may be kept for later
-        surroundings, output = look_around(bench, Submission(tmp_path / f"next{number}", files))
-        assert surroundings == usual
-        assert "leaked" not in output
+    changed = {**files, "main.py": f"{files['main.py']}\n{code}\n"}
+    usual, _ = look_around(bench, Submission(folder, files), fresh=True)
+    unusual, output = look_around(bench, Submission(folder, changed, pool))
+    assert unusual != usual or "leaked" in output or "sqlmodel" in code
+    surroundings, output = look_around(bench, Submission(folder, files, pool))
+    assert surroundings == usual
+    assert "leaked" not in output
 
 
 def look_around(bench: Bench, submission: Submission, *, fresh: bool = False) -> tuple[dict[str, Any], str]:
@@ -234,9 +288,10 @@ class Run:
 
     def close(self) -> None:
         """Leave nothing of a failed test."""
-        for process in [self.process, *processes_with(self.mark)]:
-            process.kill()
+        self.process.kill()
         self.process.wait()
+        for process in processes_with(self.mark):
+            process.kill()
         for call in self.calls:
             call.close()
         self.listener.close()

@@ -94,7 +94,7 @@ def server(make_folder: MakeFolder) -> Iterator[str]:
 
 def python(code: str, **options: Any) -> subprocess.Popen[str]:
     """Begin a run of its own. An option in capitals is an environment variable; None removes it."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     environment |= {name: options.pop(name) for name in list(options) if name.isupper()}
     environment = {name: value for name, value in environment.items() if value is not None}
     command = [sys.executable, "-P", "-c", code]

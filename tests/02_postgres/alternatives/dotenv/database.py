@@ -25,7 +25,7 @@ def database_url() -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise SystemExit("DATABASE_URL can't be read. Is it like postgresql://user:password@host/name?") from None
+        raise SystemExit("DATABASE_URL is not like postgresql://user:password@host/name") from None
     kind = url.get_backend_name() if url.drivername == "postgresql+psycopg2" else url.drivername
     if kind not in DRIVERS:
         raise SystemExit(f"DATABASE_URL: {kind} is not supported")

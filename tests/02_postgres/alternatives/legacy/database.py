@@ -43,7 +43,7 @@ Base = declarative_base()
 
 
 def open_session():
-    """A session whose connection has been tried. A dead one empties the pool, so the second try is a new one."""
+    """A session whose connection has been tried. A dead one empties the pool, so the second is new."""
     for _ in range(2):
         db = SessionLocal()
         try:

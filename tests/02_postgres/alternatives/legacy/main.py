@@ -35,7 +35,7 @@ def root():
 
 @app.get("/health")
 def health(db: Session = Depends(get_db)):
-    return {"status": "ok", "database": engine.name, "version": list(engine.dialect.server_version_info or ())}
+    return {"status": "ok", "database": engine.name, "driver": engine.driver}
 
 
 @app.post("/users", response_model=UserOut, status_code=201)

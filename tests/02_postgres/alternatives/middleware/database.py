@@ -18,7 +18,7 @@ def make_engine() -> Engine:
             connection.execute("PRAGMA foreign_keys = 1")
 
         return engine
-    return create_engine(settings.url, pool_pre_ping=True, pool_recycle=1800, connect_args={"connect_timeout": 3})
+    return create_engine(settings.url, pool_pre_ping=True, pool_recycle=1800)
 
 
 engine = make_engine()

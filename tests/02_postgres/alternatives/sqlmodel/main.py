@@ -7,19 +7,18 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlmodel import SQLModel, select, text
-from sqlmodel import Session as BlogSession
+from sqlmodel import Session, SQLModel, select, text
 
 from database import engine
 from models import Post, PostBase, User, UserBase
 
 
 def get_db():  # type: ignore[no-untyped-def]
-    with BlogSession(engine) as session:
+    with Session(engine) as session:
         yield session
 
 
-Db = Annotated[BlogSession, Depends(get_db)]
+Db = Annotated[Session, Depends(get_db)]
 
 
 class Health(SQLModel):

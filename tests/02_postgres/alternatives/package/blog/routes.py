@@ -27,7 +27,7 @@ def home() -> dict[str, str]:
 @router.get("/health")
 def health(db: Database) -> dict[str, str]:
     db.execute(text("SELECT 1"))
-    return {"status": "ok", "database": "sqlite" if engine.url.host is None and "sqlite" in str(engine.url) else "postgresql"}
+    return {"status": "ok", "database": "sqlite" if engine.driver == "pysqlite" else "postgresql"}
 
 
 def save(db: Database, row: User | Post, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Engine, sessions and models. NullPool: every request opens its own connection, so none can die in a pool."""
+"""Engine, sessions and models. With NullPool no connection can die in a pool, for there is none."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
