@@ -388,7 +388,7 @@ class App(Requests):
         url = self.url
         if url.get_backend_name() == "postgresql":
             url = url.set(drivername="postgresql+psycopg2")
-        return sa.create_engine(url, poolclass=sa.NullPool)
+        return sa.create_engine(url, pool_size=1, pool_pre_ping=True)
 
     def sql(self, statement: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """Run SQL on the grader's own connection and commit; returns the rows, if there are any."""

@@ -20,19 +20,17 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # type: ignore[import-untyped]  # noqa: N812
 
 AHEAD = 2  # databases that are ready before anyone asks
-RUNS = 1_870_234_561  # the first half of the lock's number; the second half is the run's
-
 OLDEST = 15  # the first version that takes a STRATEGY
+RUNS = 1_870_234_561  # the first half of the lock's number; the second half is the run's
 
 LOCK = "SELECT pg_advisory_lock(%s, %s)"
 UNLOCK = "SELECT pg_advisory_unlock_all()"
 LOCKED = "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
 RIGHTS = "SELECT rolname, rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
-TABLESPACE = """
-SELECT 'TABLESPACE workshop' FROM pg_tablespace
-WHERE spcname = 'workshop' AND has_tablespace_privilege(oid, 'CREATE')
+IN_MEMORY = """
+SELECT FROM pg_tablespace WHERE spcname = 'workshop' AND has_tablespace_privilege(oid, 'CREATE')
 """
-CREATE = "CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY {}"
+CREATE = "CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY"
 DROP = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 DROPS = """
 SELECT name, statement FROM (
@@ -57,7 +55,8 @@ class PostgresDatabases:
         self._making, self._dropping = connect(server_url), connect(server_url)
         _require_rights(self._making)
         execute(self._dropping, LOCK, RUNS, run)
-        [self._tablespace] = execute(self._making, TABLESPACE) or [("",)]
+        in_memory = execute(self._making, IN_MEMORY)
+        self._create = f"{CREATE} TABLESPACE workshop" if in_memory else CREATE
         self._maker, self._dropper = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._ahead = deque(self._maker.submit(self._make) for _ in range(AHEAD))
         self._dropper.submit(remove_leftovers, self._dropping)
@@ -93,7 +92,7 @@ class PostgresDatabases:
 
     def _make(self) -> str:
         name = f"{self.prefix}{next(self._numbers)}"
-        execute(self._making, CREATE.format(name, *self._tablespace))
+        execute(self._making, self._create.format(name))
         return re.sub(r"^(postgresql://[^/?]*)[^?]*", rf"\1/{name}", self._server_url)
 
 

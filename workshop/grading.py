@@ -142,7 +142,7 @@ class Bench:
         app.close()
         if app.url.get_backend_name() == "postgresql":
             self.postgres.drop(app.url.render_as_string(hide_password=False))
-        self._background.submit(shutil.rmtree, app.folder.parent, ignore_errors=True)
+        self._background.submit(_remove, app.folder.parent)
 
     def close(self) -> None:
         """Leave nothing behind: no process, no database, no file but the reference's answers."""
@@ -153,7 +153,7 @@ class Bench:
         self._background.shutdown(wait=True)
         if self._postgres and not self._postgres.exception():
             self._postgres.result().close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +178,18 @@ def _remove_old_folders() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_RUN_FOLDER}*"):
         match = re.match(rf"{_RUN_FOLDER}(\d+)-", folder.name)
         if match and not _is_running(int(match[1])):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, even one that an app has locked."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for parent, folders, _ in os.walk(folder):  # from the top down: what is opened here is entered next
+            for name in folders:
+                with contextlib.suppress(OSError):
+                    Path(parent, name).chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_running(pid: int) -> bool:

@@ -348,9 +348,8 @@ class Server:
                 if url := self._answer():
                     return url
         self.stop()
-        (self.data / "postmaster.pid").unlink(
-            missing_ok=True
-        )  # it may hold nonsense, or another program's number
+        # It may hold nonsense, or a number that is another program's by now.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
         return None
 
     def _new_runtime(self) -> Path:

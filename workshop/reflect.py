@@ -1,6 +1,7 @@
 """What a database says of its own tables, as plain data that `compare.py` can compare."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Engine, inspect
@@ -14,16 +15,24 @@ _TRUTH = {"0": "false", "f": "false", "1": "true", "t": "true"}
 
 def read_schema(engine: Engine) -> dict[str, Any]:
     """Every table of a database: table → columns, primary key, unique, foreign keys, indexes, checks."""
-    inspector = inspect(engine)
-    return {table: _table(inspector, table) for table in inspector.get_table_names()}
+    with engine.connect() as connection:
+        inspector = inspect(connection)
+        parts: dict[str, Any] = {
+            "columns": inspector.get_multi_columns(),
+            "primary key": inspector.get_multi_pk_constraint(),
+            "unique": inspector.get_multi_unique_constraints(),
+            "foreign keys": inspector.get_multi_foreign_keys(),
+            "indexes": inspector.get_multi_indexes(),
+            "checks": inspector.get_multi_check_constraints(),
+        }
+    keys = parts["columns"]
+    return {key[1]: _table({name: found[key] for name, found in parts.items()}) for key in keys}
 
 
-def _table(inspector: Any, table: str) -> dict[str, Any]:
-    primary = inspector.get_pk_constraint(table)
-    indexes = [index for index in inspector.get_indexes(table) if not index.get("duplicates_constraint")]
-    constraints = inspector.get_unique_constraints(table)
-    unique = [*constraints, *(index for index in indexes if index["unique"])]  # two ways to say the same
-    columns = inspector.get_columns(table)
+def _table(parts: Mapping[str, Any]) -> dict[str, Any]:
+    primary = parts["primary key"]
+    indexes = [index for index in parts["indexes"] if not index.get("duplicates_constraint")]
+    unique = [*parts["unique"], *(index for index in indexes if index["unique"])]  # two ways to say the same
     key = primary["constrained_columns"]
     return {
         "columns": {
@@ -32,7 +41,7 @@ def _table(inspector: Any, table: str) -> dict[str, Any]:
                 "nullable": column["nullable"] and column["name"] not in key,
                 "default": None if column["name"] in key else _default(column),
             }
-            for column in columns
+            for column in parts["columns"]
         },
         "primary key": {"columns": key, "name": primary.get("name")},
         "unique": [
@@ -42,20 +51,17 @@ def _table(inspector: Any, table: str) -> dict[str, Any]:
             {
                 "columns": item["constrained_columns"],
                 "name": item["name"],
-                "what": _target(item),
                 "table": item["referred_table"],
+                "what": _target(item),
             }
-            for item in inspector.get_foreign_keys(table)
+            for item in parts["foreign keys"]
         ],
         "indexes": [
             {"columns": item["column_names"], "name": item["name"], "what": ""}
             for item in indexes
             if not item["unique"]
         ],
-        "checks": [
-            {"columns": [], "name": item["name"], "what": ""}
-            for item in inspector.get_check_constraints(table)
-        ],
+        "checks": [{"columns": [], "name": item["name"], "what": ""} for item in parts["checks"]],
     }
 
 

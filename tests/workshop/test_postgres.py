@@ -325,7 +325,6 @@ def empty(path: Path) -> None:
         (cut_off, "PG_VERSION"),
         (garble, "global/pg_control"),
         (remove, "base/5"),
-        (remove, "base/4/1259"),
         (cut_off, "base/4/1259"),
         (empty, "."),
     ],

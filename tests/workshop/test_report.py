@@ -182,24 +182,49 @@ def test_a_lesson_on_one_database_doesnt_name_it_each_time() -> None:
     assert "\n         The posts of a user are listed.\n" in screen(shown)
 
 
-@pytest.mark.parametrize("kind", ["unavailable", "broken check"])
-def test_what_is_not_the_learners_fault(kind: str) -> None:
-    """It isn't called the learner's answer, and there is no hint for it."""
+def test_a_database_that_cannot_be_had() -> None:
+    """It isn't the learner's fault: told once, no hint, and nothing waits for it."""
     finding = Finding(
-        kind, yours="PostgreSQL has no folder for its data. Set WORKSHOP_CACHE to one that is yours."
+        "unavailable", yours="PostgreSQL has no folder for its data. Set WORKSHOP_CACHE to one."
     )
+    for_one = [
+        [outcome(one.id), outcome(one.id, BROKEN, finding, "postgresql"), outcome(one.id, check="test_b")]
+        for one in LESSON.steps[:3]
+    ]
     assert (
-        screen(board([outcome("4.1"), outcome("4.1", BROKEN, finding, "postgresql")]))
+        screen(board(*for_one, [outcome("4.4", FAILED, NO_ATTRIBUTE)]))
         == """\
 lessons/04_posts · Posts · sqlite, postgresql
 
-  ✗ 4.1  A post has an owner
-         The posts of a user are listed.  (postgresql)
-         The check could not run: PostgreSQL has no folder for its data. Set
-         WORKSHOP_CACHE to one that is yours.
+  ? 4.1  A post has an owner  not checked on postgresql
+  ? 4.2  The posts of a user  not checked on postgresql
+  ? 4.3  Delete a user  not checked on postgresql
+  ✗ 4.4  Delete a user's posts too
+         The posts of a user are listed.  (sqlite)
+         GET /users/1/posts
+           expected  200
+           yours     500  AttributeError: 'User' object has no attribute 'posts'
+                     main.py:41 in read_posts: return user.posts
+         A relationship gives the User its posts.
+         hint: workshop hint 4.4
 
-0 of 1 checked steps done · 1.2 s"""
+  Not checked: PostgreSQL has no folder for its data. Set WORKSHOP_CACHE to one.
+
+0 of 4 checked steps done · 1.2 s"""
     )
+
+
+def test_a_check_that_is_broken_in_words() -> None:
+    broken = outcome("4.1", BROKEN, Finding("broken check", yours="the check itself failed: KeyError: 'id'"))
+    assert outcome_text(broken) == (
+        "The posts of a user are listed.\n"
+        "         The check could not run: the check itself failed: KeyError: 'id'"
+    )
+
+
+def test_several_lessons_are_named() -> None:
+    shown = board(on_both("4.1"))
+    assert as_text(shown.closing(1.0, named=True)) == "04_posts: 1 of 1 checked steps done · 1.0 s"
 
 
 # Long values and strange ones
