@@ -112,15 +112,15 @@ def _step(entry: dict[str, Any], before: list[str]) -> Step:
 
 def find_lesson(name: str) -> Lesson:
     """The lesson that `name` means: its name or the beginning of it (``03``, ``3``, ``03_mod``)."""
-    for candidate in (name, name.zfill(2)):
-        exact = [lesson for lesson in all_lessons() if lesson.name == candidate]
-        found = exact or [
-            lesson for lesson in all_lessons() if candidate and lesson.name.startswith(candidate)
-        ]
-        if len(found) == 1:
-            return found[0]
+    several = False
+    for candidate in filter(None, (name, name.zfill(2))):
+        found = [lesson for lesson in all_lessons() if lesson.name.startswith(candidate)]
+        exact = [lesson for lesson in found if lesson.name == candidate]
+        if len(exact or found) == 1:
+            return (exact or found)[0]
+        several = several or bool(found)
     known = "\n".join(f"  {lesson.name}  {lesson.title}" for lesson in all_lessons())
-    problem = "more than one lesson is called" if found else "no lesson is called"
+    problem = "more than one lesson begins with" if several else "no lesson is called"
     raise UnknownLesson(f"{problem} {name!r}. The lessons are:\n{known}")
 
 

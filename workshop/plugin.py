@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +38,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
     """Put the lesson's checks in the place of the folder that the learner named."""
-    named = [str(name) for name in early_config.known_args_namespace.file_or_dir]
-    if not named and _lesson_at(Path.cwd()) is not None:
+    known = early_config.known_args_namespace
+    named = [str(name) for name in known.file_or_dir]
+    if not named and _targets(str(Path.cwd())):
         args.append(str(Path.cwd()))
         named = [args[-1]]
     submissions: dict[str, Path] = {}
+    known.file_or_dir = []  # where pytest looks for conftest.py: not in the learner's folder
     for name in named:
         replaced = _targets(name)
         if replaced is None:
+            known.file_or_dir.append(name)
             continue
         place = args.index(name)
         args[place : place + 1] = [str(find_lesson(folder.name).checks) for folder in replaced]
+        known.file_or_dir += args[place : place + len(replaced)]
         for folder in replaced:
             if submissions.setdefault(folder.name, folder) != folder:
                 raise pytest.UsageError(f"one run grades one folder of {folder.name}: name one of them")
     args += [f"{_OPTION}={folder}" for folder in submissions.values()]
     if submissions and early_config.rootpath != ROOT:
-        args += ["--import-mode=importlib", "-o", f"cache_dir={ROOT / '.pytest_cache'}"]
+        args.append("--import-mode=importlib")
+        early_config._rootpath = ROOT  # its cache and its ids belong here, not into a submission
 
 
 def _lesson_at(folder: Path) -> Lesson | None:
@@ -68,6 +74,8 @@ def _targets(name: str) -> list[Path] | None:
     if "::" in name:
         return None
     path = Path(name).absolute()
+    if path.is_file() and not path.name.startswith("test_") and _lesson_at(path.parent):
+        path = path.parent  # a file of a lesson is not a test file
     if path.is_dir():
         if path.resolve().parent == CHECKS or path.resolve() in (CHECKS, ROOT):
             return None
@@ -82,6 +90,8 @@ def _targets(name: str) -> list[Path] | None:
 
 def _by_prefix(path: Path) -> list[Path] | None:
     """`lessons/03`: no such folder, but the beginning of a lesson's name."""
+    if path.parent == ROOT and path.name[:1].isdigit():
+        path = LESSONS / path.name
     is_room = path.parent in (LESSONS, SOLUTIONS) or any(
         (path.parent / lesson.name).is_dir() for lesson in all_lessons()
     )
@@ -93,10 +103,10 @@ def _by_prefix(path: Path) -> list[Path] | None:
         raise pytest.UsageError(str(error)) from None
     if path.parent == CHECKS:
         return [_with_steps(lesson, lesson.folder)]
-    folder = path.parent / lesson.name
+    folder = _with_steps(lesson, path.parent / lesson.name)
     if not folder.is_dir():
         raise pytest.UsageError(f"there is no folder {lesson.name} in {path.parent}")
-    return [_with_steps(lesson, folder)]
+    return [folder]
 
 
 def _with_steps(lesson: Lesson, folder: Path) -> Path:
@@ -354,8 +364,8 @@ class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there 
             self._note(data)
 
     def _count(self, report: pytest.TestReport) -> None:
-        category = "" if report.passed and report.when != "call" else report.outcome
-        self._add_stats(category or "", [report])
+        status = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
+        self._add_stats(status[0], [report])
 
     # The steps
 
@@ -376,6 +386,7 @@ class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there 
             run = self.config.stash[_RUN]
             databases = [one for one in lesson.databases if one in (run.databases or lesson.databases)]
             board = Board(lesson, _shown_path(run.folder(lesson)), databases, self._tw.fullwidth)
+            board.checks = _count_checks(lesson, databases)
             self._boards[name] = board
             if not self._plain:
                 self._print([[]] * (len(self._boards) > 1))
@@ -407,8 +418,7 @@ class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there 
             super().summary_errors()
 
     def short_test_summary(self) -> None:
-        if self._plain:
-            super().short_test_summary()
+        """The steps are the summary."""
 
     def summary_stats(self) -> None:
         seconds = time.perf_counter() - self._began
@@ -430,7 +440,8 @@ class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there 
             from workshop import progress
 
             checked = [step for step in board.lesson.steps if step.id in board.outcomes]
-            progress.note({step.id: board.done(step) for step in checked})
+            known = [step for step in checked if board.failed(step) or not board.partly(step)]
+            progress.note({step.id: board.done(step) for step in known})
 
     def _print(self, lines: Any) -> None:
         from workshop.report import to_encoding
@@ -456,8 +467,16 @@ def _shown_path(folder: Path) -> str:
     """A folder as a person would name it from where they stand."""
     for base in (ROOT, Path.cwd()):
         if folder.is_relative_to(base):
-            return folder.relative_to(base).as_posix()
+            return folder.relative_to(base.parent if folder == base else base).as_posix()
     return os.fspath(folder)
+
+
+def _count_checks(lesson: Lesson, databases: list[str]) -> dict[str, int]:
+    """How many checks each step has, on these databases."""
+    from workshop.grading import checks_of, databases_of
+
+    found = [check.step for check in checks_of(lesson) for _ in databases_of(lesson, check, databases)]
+    return Counter(found)
 
 
 def _after(lesson: Lesson) -> Lesson | None:

@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from workshop.lessons import Lesson, Step
 from workshop.verdicts import BROKEN, FAILED, PASSED, Finding, Outcome
@@ -39,6 +39,7 @@ class Board:
         self.lesson, self.folder, self.databases = lesson, folder, databases
         self.width = max(60, min(width, 100))
         self.outcomes: dict[str, list[Outcome]] = {}
+        self.checks: Mapping[str, int] = {}  # how many each step has, also those that don't run this time
 
     def add(self, outcome: Outcome) -> None:
         """Note an outcome."""
@@ -56,6 +57,11 @@ class Board:
         """Whether a step was checked and every check passed."""
         found = self.outcomes.get(step.id, [])
         return bool(found) and all(outcome.verdict == PASSED for outcome in found)
+
+    def partly(self, step: Step) -> str:
+        """How many of a step's checks ran, in words, if not all did."""
+        ran, total = len(self.outcomes.get(step.id, [])), self.checks.get(step.id, 0)
+        return f"{ran} of {total} checks" if ran < total else ""
 
     def waits(self, step: Step) -> Step | None:
         """The first failed step that this one builds on."""
@@ -81,7 +87,8 @@ class Board:
     def step_lines(self, step: Step, *, everything: bool = False) -> Iterator[Line]:
         """A step that has been checked; nothing for one that waits or wasn't asked for."""
         if self.done(step):
-            yield [("  ✓ ", "good"), (f"{step.id:<4} ", ""), (step.title, "")]
+            partly = f"  {self.partly(step)}" if self.partly(step) else ""
+            yield [("  ✓ ", "good"), (f"{step.id:<4} ", ""), (step.title, ""), (partly, "dim")]
         elif self.failed(step) and (everything or not self.waits(step)):
             yield from self._failed_lines(step, everything)
         elif unchecked := self.unchecked(step):

@@ -50,13 +50,10 @@ def name_the_rules_of_a_new_table(database: Any) -> dict[str, str]:
 @step("3.1")
 def test_rules_have_names_in_the_database(apps: Apps) -> None:
     """The database knows its rules by the agreed names."""
-    apps.same_schema(
-        "users",
-        "posts",
-        parts=["names"],
-        why="Base.metadata takes a naming convention with a pattern for each kind of rule. What has"
-        " unique=True and index=True is an index, and gets the name of one.",
-    )
+    why = "Base.metadata takes a naming convention, with a pattern for each kind of rule."
+    if "ix_users_username" in str(apps.yours.schema()):
+        why = "unique=True and index=True together make an index, named as one. unique=True is enough."
+    apps.same_schema("users", "posts", parts=["names"], why=why)
 
 
 @step("3.1")
@@ -350,8 +347,8 @@ def test_the_rules_for_posts_are_in_the_database(apps: Apps) -> None:
 @step("3.5")
 def test_a_foreign_key_has_an_index_and_a_primary_key_no_second_one(apps: Apps) -> None:
     """The foreign key has an index, and the primary keys have no second one."""
-    apps.same_schema("posts.owner_id", parts=[])
-    indexes = [index["columns"] for index in apps.yours.schema()["posts"]["indexes"]]
+    posts = apps.yours.schema().get("posts", {"indexes": []})
+    indexes = [index["columns"] for index in posts["indexes"]]
     apps.expect(
         any(columns[:1] == ["owner_id"] for columns in indexes),
         "What the database says of its tables: posts.owner_id",

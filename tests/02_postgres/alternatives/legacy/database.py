@@ -15,7 +15,7 @@ SQLALCHEMY_DATABASE_URL = os.getenv("DATABASE_URL") or "sqlite:///" + os.path.jo
 def engine_for(text):
     for scheme in ("postgresql://", "postgres://"):
         if text.startswith(scheme):
-            text = "postgresql+psycopg2://" + text[len(scheme):]
+            text = "postgresql+psycopg2://" + text[len(scheme) :]
     if not text.startswith(("sqlite://", "postgresql+psycopg2://")):
         raise ValueError("DATABASE_URL must name SQLite or PostgreSQL")
     options = {"connect_args": {"check_same_thread": False}} if text.startswith("sqlite") else {}
