@@ -258,15 +258,16 @@ class Grading:
         A process that has served other apps is quick, and so is starting several apps at once, but a failure
         counts only in a new process, and alone.
         """
-        apps = self._ready.pop((check.name, database), None) or self._apps(check, database)
+        ahead = self._ready.pop((check.name, database), None)
+        apps = ahead or self._apps(check, database)
         try:
             self._perform_on(apps, check)
         except Failure as failure:
             kind = failure.finding.kind
-            disturbed = self._ready and kind in _BEFORE_SERVING  # two apps may want the same port, say
+            disturbed = ahead and kind in _BEFORE_SERVING  # two apps may want the same port, say
             if kind in _CERTAIN or not (apps.yours.reused or disturbed):
                 raise
-            self._discard_ready()
+            self.close()
             self._perform_on(self._apps(check, database, fresh=True), check)
 
     def _perform_on(self, apps: Apps, check: Check) -> None:

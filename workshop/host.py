@@ -112,12 +112,14 @@ def _fork_apps() -> None:
                 *lines, waiting = (waiting + received).split(b"\n")
                 for line in lines:
                     _obey(_decode(line.decode()), running)
-            _reap(running)
+            _reap(running, list(running))
 
 
 def _obey(job: Job, running: dict[int, int]) -> None:
     if "kill" in job:
-        _kill(pid for pid, number in running.items() if number == job["kill"])
+        ending = [pid for pid, number in running.items() if number == job["kill"]]
+        _kill(ending)
+        _reap(running, ending, 0)  # now, for the next app may want its port
         return
     pid = os.fork()
     if pid == 0:
@@ -160,9 +162,9 @@ def _kill(pids: Any) -> None:
                 continue
 
 
-def _reap(running: dict[int, int]) -> None:
-    for pid in list(running):
-        found, status = os.waitpid(pid, os.WNOHANG)
+def _reap(running: dict[int, int], pids: Iterable[int], options: int = os.WNOHANG) -> None:
+    for pid in pids:
+        found, status = os.waitpid(pid, options)
         if found:
             _kill([pid])  # what the app has started and left behind
             ended = {"number": running.pop(pid), "status": os.waitstatus_to_exitcode(status)}
@@ -609,11 +611,20 @@ def _suspended(task: "asyncio.Task[Any]") -> list[tuple[FrameType, int]]:
     found: list[tuple[FrameType, int]] = []
     waiting: Any = task.get_coro()
     while waiting is not None:
-        frame = getattr(waiting, "cr_frame", None)
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None)
         if frame is not None:
             found.insert(0, (frame, frame.f_lineno))
-        waiting = getattr(waiting, "cr_await", None)
+        waiting = (
+            getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None) or _generator_of(waiting)
+        )
     return found
+
+
+def _generator_of(waiting: Any) -> Any:
+    """The async generator whose next item is awaited, as by a lifespan; only the garbage collector knows it."""
+    if type(waiting).__name__ != "async_generator_asend":
+        return None
+    return next((one for one in gc.get_referents(waiting) if inspect.isasyncgen(one)), None)
 
 
 def _loggers() -> dict[str, tuple[int, int]]:

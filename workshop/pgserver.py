@@ -55,6 +55,16 @@ log_min_messages = fatal
 # This locale is the same on every computer, and sorts as SQLite does.
 LOCALE = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
 
+# The administrator needs no password; who is made later logs in with one, as on any server.
+ACCESS = """\
+local all postgres trust
+host all postgres 127.0.0.1/32 trust
+host all postgres ::1/128 trust
+local all all scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
+host all all ::1/128 scram-sha-256
+"""
+
 KEEPERS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
 KEEP = "SELECT pg_try_advisory_lock(hashtext(%s))"
 OTHERS = """
@@ -309,8 +319,9 @@ class Server:
             shutil.rmtree(self.data, ignore_errors=True)
             damaged.rename(self.data)
             raise
-        shutil.rmtree(damaged, ignore_errors=True)
-        notice("PostgreSQL's data was damaged, so it has been made anew. Databases you made there are gone.")
+        notice(
+            f"PostgreSQL's data was damaged, so it has been made anew. What was there is kept in {damaged}"
+        )
         return url
 
     def _create(self) -> str:
@@ -323,6 +334,7 @@ class Server:
         if self._run("initdb", "-D", new.name, "-U", "postgres", "--auth=trust", "--no-sync", *LOCALE):
             with (new / "postgresql.conf").open("a") as configuration:
                 configuration.write("include 'workshop.conf'\n")
+            (new / "pg_hba.conf").write_text(ACCESS)
             (new / "workshop.files").write_text(_template(new))
             new.rename(self.data)
             url = self._launch()

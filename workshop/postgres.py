@@ -65,7 +65,7 @@ def connect(url: str, name: str = "workshop") -> "Connection":
     import psycopg2  # type: ignore[import-untyped]
 
     try:
-        connection = psycopg2.connect(url, application_name=name, connect_timeout=5)
+        connection = psycopg2.connect(url, application_name=name, connect_timeout=10)
     except psycopg2.Error as error:
         # Only what the server said is shown: libpq's own words may hold parts of a mistyped password.
         said = re.search(r"FATAL:\s*(.+)", str(error))

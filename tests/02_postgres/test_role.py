@@ -7,8 +7,10 @@ import sqlalchemy as sa
 
 from workshop import postgres
 from workshop.checks import App, Apps, step
+from workshop.verdicts import Unavailable
 
 PASSWORD = "it's a s3cret"
+IN_QUOTES = "'it''s a s3cret'"
 SCRIPT_SECONDS = 20
 OWN_NAMES = re.compile(r"(?<!\w)(bloguser|blogdb)", re.IGNORECASE)
 
@@ -22,27 +24,32 @@ def run_setup(apps: Apps) -> sa.URL:
     apps.get("/")
     file = app.folder / "setup.sql"
     apps.expect(file.exists(), "setup.sql", expected="a file in the lesson's folder", yours="no such file")
-    script = OWN_NAMES.sub(rf"{app.prefix}\1", file.read_text(encoding="utf-8"))
-    exit_code, printed = run_psql(app, script)
+    script = OWN_NAMES.sub(rf"{app.prefix}\1", file.read_text(encoding="utf-8", errors="replace"))
+    problem, statements = run_psql(app, script)
+    asked = f'psql -v ON_ERROR_STOP=1 -v password="{PASSWORD}" -f setup.sql'
+    apps.expect(not problem, asked, expected="every statement works", yours=problem.replace(app.prefix, ""))
+    with_password = [line for line in statements.splitlines() if "password" in line.lower()]
     apps.expect(
-        exit_code == 0,
-        "psql -v ON_ERROR_STOP=1 -v password=... -f setup.sql",
-        expected="every statement works",
-        yours=printed.replace(app.prefix, ""),
+        IN_QUOTES in statements,
+        asked,
+        expected=f"the password in the statement is {IN_QUOTES}",
+        yours=with_password[0].replace(app.prefix, "").strip() if with_password else "no statement has it",
+        why="The password is a variable of psql. PASSWORD :'password' puts it in, in quotes: the colon "
+        "stands before the quote. No password stands in the file itself.",
     )
     return app.url.set(username=f"{app.prefix}bloguser", password=PASSWORD, database=f"{app.prefix}blogdb")
 
 
-def run_psql(app: App, script: str) -> tuple[int, str]:
-    """Run a script as the server's administrator; returns psql's exit code and its first error."""
+def run_psql(app: App, script: str) -> tuple[str, str]:
+    """Run a script as the server's administrator; returns its first error, and the statements as sent."""
     folder = app.folder.with_name("script")
     folder.mkdir()
     (folder / "setup.sql").write_text(script, encoding="utf-8")
     program = postgres.psql()
     if program is None:
-        raise postgres.ServerError("psql is missing")
+        raise Unavailable("psql is missing: install PostgreSQL's client programs")
     address = app.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    options = ["-X", "-w", "-q", "-v", "ON_ERROR_STOP=1", "-v", f"password={PASSWORD}"]
+    options = ["-X", "-w", "-q", "-e", "-v", "ON_ERROR_STOP=1", "-v", f"password={PASSWORD}"]
     try:
         done = subprocess.run(
             [program, *options, "-f", "setup.sql", address],
@@ -55,8 +62,10 @@ def run_psql(app: App, script: str) -> tuple[int, str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return 1, f"not done within {SCRIPT_SECONDS} s"
-    return done.returncode, done.stderr.removeprefix("psql:").strip()
+        return f"not done within {SCRIPT_SECONDS} s", ""
+    errors = [line for line in done.stderr.splitlines() if "NOTICE:" not in line]
+    first = "\n".join(errors[:3]).removeprefix("psql:") or f"psql ends with {done.returncode}"
+    return first if done.returncode else "", done.stdout
 
 
 def problem_with(url: sa.URL, *statements: str) -> str:
@@ -86,9 +95,7 @@ def expect_login(apps: Apps, url: sa.URL) -> None:
         f'Log in as bloguser, after psql -v password="{PASSWORD}" -f setup.sql',
         expected="the server lets bloguser in",
         yours=problem.replace(apps.yours.prefix, ""),
-        why="To log in, a role needs LOGIN (CREATE USER has it), its password, and CONNECT on the database. "
-        "The password is a variable of psql: PASSWORD :'password', with the colon before the quote, and no "
-        "password in the file itself.",
+        why="To log in, a role needs LOGIN (CREATE USER has it), its password, and CONNECT on the database.",
     )
 
 

@@ -1,15 +1,19 @@
 """Steps 2.1 and 2.2: where the URL comes from, and what the app makes of it."""
 
+import socket
 import sqlite3
+import struct
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from threading import Thread
 
 from sqlalchemy import URL
 
 from workshop.checks import App, Apps, step
 from workshop.verdicts import Failure
 
+ENCRYPTION_REQUESTS = {80877103, 80877104}  # of a client that would like TLS or GSSAPI
 ENV_FILE = """\
 # What differs on this machine
 GREETING=hello
@@ -152,14 +156,59 @@ def test_each_database_gets_its_own_options(apps: Apps) -> None:
 @step("2.2", databases=["postgresql"])
 def test_the_password_survives(apps: Apps) -> None:
     """A password with special characters reaches the server as it is."""
-    url = add_role(apps.yours, "100% p@ss/w:rd?#")
-    with explained(
-        "In a URL, @ is written %40, / is %2F and % is %25, and make_url turns them back. Change the URL "
-        "object with set(). As text it goes wrong: str(url) has *** for the password."
-    ):
-        apps.yours.start({"DATABASE_URL": text_of(url)})
-        apps.post("/users", json={"username": "Ann"})
-        apps.same_rows("SELECT username FROM users")
+    password = "100%p@ss/w:rd?#"
+    with password_collector() as (port, received):
+        url = URL.create("postgresql", "ann", password, "127.0.0.1", port, "blog")
+        with suppress(Failure):  # the collector lets nobody in
+            apps.yours.start({"DATABASE_URL": text_of(url)})
+            apps.yours.get("/users")
+    apps.expect(
+        set(received) == {password},
+        f"Start your app with DATABASE_URL={text_of(url)}",
+        expected=f"the server is told the password {password}",
+        yours=f"the server is told the password {received[0]}"
+        if received
+        else "the server is told no password",
+        why="In a URL, @ is written %40, / is %2F and % is %25, and make_url turns them back. Change the URL "
+        "object with set(). As text it goes wrong: str(url) has *** for the password.",
+    )
+
+
+@contextmanager
+def password_collector() -> Iterator[tuple[int, list[str]]]:
+    """A port that asks for a password as a PostgreSQL server does, and the passwords that it is told.
+
+    A real server may be set up to let everybody in, and would not notice a wrong one.
+    """
+    received: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=collect_passwords, args=(server, received))
+        thread.start()
+        try:
+            yield server.getsockname()[1], received
+        finally:
+            with socket.create_connection(server.getsockname()):
+                pass  # the connection that says nothing ends the thread
+            thread.join()
+
+
+def collect_passwords(server: socket.socket, received: list[str]) -> None:
+    """Ask every connection for its password, until one says nothing."""
+    while True:
+        connection, _ = server.accept()
+        connection.settimeout(5)
+        with connection, connection.makefile("rwb") as stream, suppress(OSError, struct.error):
+            if not (head := stream.read(8)):
+                return
+            while struct.unpack("!ii", head)[1] in ENCRYPTION_REQUESTS:
+                stream.write(b"N")  # no
+                stream.flush()
+                head = stream.read(8)
+            stream.read(struct.unpack("!ii", head)[0] - 8)
+            stream.write(struct.pack("!cii", b"R", 8, 3))  # your password, please, as it is
+            stream.flush()
+            _, size = struct.unpack("!ci", stream.read(5))
+            received.append(stream.read(size - 4).rstrip(b"\0").decode())
 
 
 @step("2.2", databases=["postgresql"])
@@ -185,13 +234,3 @@ def test_the_query_survives(apps: Apps) -> None:
 
 def text_of(url: URL) -> str:
     return url.render_as_string(hide_password=False)
-
-
-def add_role(app: App, password: str) -> URL:
-    """Make a role that may make tables in the app's database; returns the URL with which it logs in."""
-    role = f"{app.prefix}ann"
-    doubled = password.replace("%", "%%")  # the driver's own use of a percent sign
-    with app.engine.begin() as connection:
-        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD '{doubled}'")
-        connection.exec_driver_sql(f"GRANT ALL ON SCHEMA public TO {role}")
-    return app.url.set(username=role, password=password)

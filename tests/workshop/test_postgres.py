@@ -336,7 +336,8 @@ def test_damaged_data_is_made_anew(here: pgserver.Server, damage: Callable[[Path
     assert value(url, "SELECT 1") == 1
     assert len(servers(here)) == 1
     assert notices == [
-        "PostgreSQL's data was damaged, so it has been made anew. Databases you made there are gone."
+        "PostgreSQL's data was damaged, so it has been made anew. "
+        f"What was there is kept in {here.folder / 'damaged'}"
     ]
 
 
@@ -502,7 +503,9 @@ def test_a_named_server_with_a_wrong_port(monkeypatch: pytest.MonkeyPatch, port:
 def test_a_server_that_refuses(server: str) -> None:
     with pytest.raises(ServerError) as caught:
         connect(server.replace("postgres@", "ann:s3cret@"))
-    assert str(caught.value) == 'The PostgreSQL server on this computer refuses: role "ann" does not exist.'
+    assert str(caught.value) == (
+        'The PostgreSQL server on this computer refuses: password authentication failed for user "ann".'
+    )
 
 
 def test_no_postgresql_for_this_computer(tmp_path: Path, empty_cache: Path) -> None:
