@@ -621,7 +621,7 @@ def _suspended(task: "asyncio.Task[Any]") -> list[tuple[FrameType, int]]:
 
 
 def _generator_of(waiting: Any) -> Any:
-    """The async generator whose next item is awaited, as by a lifespan; only the garbage collector knows it."""
+    """The async generator whose next item is awaited; only the garbage collector knows it."""
     if type(waiting).__name__ != "async_generator_asend":
         return None
     return next((one for one in gc.get_referents(waiting) if inspect.isasyncgen(one)), None)
