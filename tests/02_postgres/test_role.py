@@ -33,7 +33,9 @@ def run_setup(apps: Apps) -> sa.URL:
         IN_QUOTES in statements,
         asked,
         expected=f"the password in the statement is {IN_QUOTES}",
-        yours=with_password[0].replace(app.prefix, "").strip() if with_password else "no statement has it",
+        yours=with_password[0].replace(app.prefix, "").strip()
+        if with_password
+        else "no statement gives a role a password",
         why="The password is a variable of psql. PASSWORD :'password' puts it in, in quotes: the colon "
         "stands before the quote. No password stands in the file itself.",
     )

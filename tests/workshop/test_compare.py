@@ -305,7 +305,7 @@ def test_any_change_of_one_value_is_found() -> None:
         value = {
             "rows": [{"n": dice.randint(0, 3), "t": dice.choice("ab")} for _ in range(dice.randint(1, 5))]
         }
-        changed = {"rows": [dict(row) for row in value["rows"]]}
+        changed: Json = {"rows": [dict(row) for row in value["rows"]]}
         dice.choice(changed["rows"])["n"] += 10
         assert first_difference(value, shuffled(dice, changed))
 
