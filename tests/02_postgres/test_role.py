@@ -21,7 +21,7 @@ def run_setup(apps: Apps) -> sa.URL:
     The names get the prefix of this check, for another run may do the same at this moment.
     """
     app = apps.yours
-    apps.get("/")
+    apps.get("/", status_only=True)
     file = app.folder / "setup.sql"
     apps.expect(file.exists(), "setup.sql", expected="a file in the lesson's folder", yours="no such file")
     script = OWN_NAMES.sub(rf"{app.prefix}\1", file.read_text(encoding="utf-8", errors="replace"))
