@@ -180,6 +180,7 @@ class App(Requests):
         self.reused = False  # whether any of its processes has served another app before
         self._port: int | None = None
         self._printed_before = 0  # characters of output of earlier starts
+        self._printed_at_start = 0  # characters of output until it served
         self._last_event: dict[str, Any] = {}
         self._token = ""
 
@@ -259,6 +260,7 @@ class App(Requests):
             self._too_slow("start", processes.START_SECONDS, "Starting the app")
         elif event.get("event") == "ready":
             self._port = event["port"]
+            self._printed_at_start = len(self.output)
         else:
             self._last_event = event
             self._gone("Starting the app")
@@ -502,7 +504,10 @@ class App(Requests):
     @property
     def printed(self) -> str:
         """What the learner's own code printed, short enough to be shown."""
-        return printed(self.output[-_SHOWN_OUTPUT:].replace(f"{self.folder}{os.sep}", ""))
+        output = self.output
+        start, after = output[: self._printed_at_start], output[self._printed_at_start :]
+        start = "".join(line for line in start.splitlines(keepends=True) if not line.startswith("INFO:"))
+        return printed((start + after)[-_SHOWN_OUTPUT:].replace(f"{self.folder}{os.sep}", ""))
 
 
 def _failed(event: dict[str, Any]) -> tuple[str, str, str]:

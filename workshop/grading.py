@@ -37,6 +37,7 @@ from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, O
 _BEFORE_SERVING = {"failed to start", "ended"}
 _CERTAIN = {"too slow", "file missing", "syntax error"}  # what another process wouldn't change
 AHEAD = 3  # checks whose apps are started before they are needed
+_LOADING = threading.Lock()
 _RUN_FOLDER = "workshop-run-"
 
 
@@ -46,13 +47,14 @@ _RUN_FOLDER = "workshop-run-"
 def load_module(path: Path) -> ModuleType:
     """Import a file of checks by its path, for file names need not be unique."""
     name = f"workshop_checks.{path.parent.name}.{path.stem}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
+    with _LOADING:
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, path)
+            assert spec and spec.loader
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+        return sys.modules[name]
 
 
 def checks_of(lesson: Lesson) -> list[Check]:
