@@ -10,13 +10,15 @@ import re
 import secrets
 import shutil
 import signal
+import sqlite3
 import stat
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Never
 
@@ -48,6 +50,27 @@ _NOISE = re.compile(
     + r"|(ERROR:\s+)?Traceback \(most|ERROR:\s+Exception in ASGI|  File |    |  \[Previous line"
     r"|During handling of the above|The above exception"
 )
+
+
+_target = threading.local()  # .url: the database that the next connection leads to
+
+
+@cache
+def _engine(kind: str) -> sa.Engine:
+    """One engine for all databases of a kind: what SQLAlchemy compiles for one, it knows for all."""
+    if kind == "sqlite":
+        return sa.create_engine("sqlite://", poolclass=sa.NullPool, creator=_connect_to_sqlite)
+    return sa.create_engine("postgresql+psycopg2://", poolclass=sa.NullPool, creator=_connect_to_postgres)
+
+
+def _connect_to_sqlite() -> Any:
+    return sqlite3.connect(_target.url.database)
+
+
+def _connect_to_postgres() -> Any:
+    import psycopg2  # type: ignore[import-untyped]
+
+    return psycopg2.connect(_target.url.render_as_string(hide_password=False))
 
 
 class Submission:
@@ -384,13 +407,12 @@ class App(Requests):
 
     # The database
 
-    @cached_property
-    def engine(self) -> sa.Engine:
-        """The grader's own engine on the app's database."""
-        url = self.url
-        if url.get_backend_name() == "postgresql":
-            url = url.set(drivername="postgresql+psycopg2")
-        return sa.create_engine(url, pool_size=1, pool_pre_ping=True)
+    @contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """The grader's own connection to the app's database, in a transaction."""
+        _target.url = self.url
+        with _engine(self.url.get_backend_name()).begin() as connection:
+            yield connection
 
     def sql(self, statement: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """Run SQL on the grader's own connection and commit; returns the rows, if there are any."""
@@ -398,7 +420,7 @@ class App(Requests):
             self.start()
         self._check_that_database_exists(statement)
         try:
-            with self.engine.begin() as connection:
+            with self.connection() as connection:
                 result = connection.execute(sa.text(statement), parameters)
                 return [dict(row) for row in result.mappings()] if result.returns_rows else []
         except sa.exc.DBAPIError as error:
@@ -410,7 +432,8 @@ class App(Requests):
         if not self.running:
             self.start()
         self._check_that_database_exists("What the database says of its tables")
-        return read_schema(self.engine)
+        with self.connection() as connection:
+            return read_schema(connection)
 
     def _check_that_database_exists(self, asked: str) -> None:
         file = self.url.database or ""
@@ -423,13 +446,11 @@ class App(Requests):
             )
 
     def close(self) -> None:
-        """Let go of the process, which may serve another app, and of the database."""
+        """Let go of the process, which may serve another app."""
         if self.running and self._process:
             self._host.release(self._process)
             self._process = self._port = None
         self.stop()
-        if "engine" in self.__dict__:
-            self.engine.dispose()
 
     # What went wrong
 

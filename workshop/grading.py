@@ -121,14 +121,15 @@ class Bench:
         """
         with self._lock:
             self._count += 1
-            folder = self.folder / str(self._count)
+            number = self._count
+        folder = self.folder / str(number)
         folder.mkdir()
         if database == "sqlite":
             url, prefix = sa.URL.create("sqlite", database=str(folder / "app" / "blog.db")), ""
         else:
             with _server_faults():
                 url = sa.make_url(self.postgres.create())
-            prefix = f"{self.postgres.prefix}{self._count}_"
+            prefix = f"{self.postgres.prefix}{number}_"
         environment = {"DATABASE_URL": url.render_as_string(hide_password=False) if by_environment else None}
         return App(self.host, submission, folder, url, self.client, environment, prefix, fresh=fresh)
 

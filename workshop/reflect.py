@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, inspect
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.sql import sqltypes
 
@@ -13,18 +13,17 @@ _CAST = re.compile(r"::[a-z ]+(\([\d,]+\))?\)*$")
 _TRUTH = {"0": "false", "f": "false", "1": "true", "t": "true"}
 
 
-def read_schema(engine: Engine) -> dict[str, Any]:
+def read_schema(connection: Connection) -> dict[str, Any]:
     """Every table of a database: table → columns, primary key, unique, foreign keys, indexes, checks."""
-    with engine.connect() as connection:
-        inspector = inspect(connection)
-        parts: dict[str, Any] = {
-            "columns": inspector.get_multi_columns(),
-            "primary key": inspector.get_multi_pk_constraint(),
-            "unique": inspector.get_multi_unique_constraints(),
-            "foreign keys": inspector.get_multi_foreign_keys(),
-            "indexes": inspector.get_multi_indexes(),
-            "checks": inspector.get_multi_check_constraints(),
-        }
+    inspector = inspect(connection)
+    parts: dict[str, Any] = {
+        "columns": inspector.get_multi_columns(),
+        "primary key": inspector.get_multi_pk_constraint(),
+        "unique": inspector.get_multi_unique_constraints(),
+        "foreign keys": inspector.get_multi_foreign_keys(),
+        "indexes": inspector.get_multi_indexes(),
+        "checks": inspector.get_multi_check_constraints(),
+    }
     keys = parts["columns"]
     return {key[1]: _table({name: found[key] for name, found in parts.items()}) for key in keys}
 

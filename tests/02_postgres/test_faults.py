@@ -2,28 +2,45 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from workshop import postgres
 from workshop.apps import Refusal
 from workshop.checks import Answer, App, Apps, step
 
-TOGETHER = 4  # requests at once, so that the pool holds as many connections
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Server  # type: ignore[import-untyped]  # noqa: N812
+
+TOGETHER = 3  # requests at once, so that the pool holds as many connections
+
+
+@contextmanager
+def administrator() -> Iterator["Server"]:
+    """A connection to the server itself, beside all databases of checks."""
+    with closing(postgres.connect(postgres.running_url() or "")) as server:
+        yield server
+
+
+def end_connections(server: "Server", app: App) -> None:
+    """End every connection to the app's database, as a restart of the server would."""
+    theirs = "FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+    postgres.execute(server, f"SELECT pg_terminate_backend(pid) {theirs}", app.url.database)
+    wait_until(lambda: not postgres.execute(server, f"SELECT pid {theirs}", app.url.database))
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 1.0) -> None:
+    """Ask again and again, but not for ever: what follows tells whether it has happened."""
+    until = time.monotonic() + seconds
+    while not happened() and time.monotonic() < until:
+        pass
 
 
 # Step 2.4
-
-
-def end_connections(app: App) -> None:
-    """End every connection of the app, as a restart of the server would."""
-    app.sql(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-    )
 
 
 WHY_PING = (
@@ -37,10 +54,11 @@ def test_requests_survive_a_restart(apps: Apps) -> None:
     """After the server has ended the app's connection, the next request works."""
     ann = apps.post("/users", json={"username": "Ann"})
     apps.same_rows("SELECT username FROM users")
-    end_connections(apps.yours)
-    apps.get("/users", why=WHY_PING)
-    end_connections(apps.yours)
-    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why=WHY_PING)
+    with administrator() as server:
+        end_connections(server, apps.yours)
+        apps.get("/users", why=WHY_PING)
+        end_connections(server, apps.yours)
+        apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why=WHY_PING)
     apps.get("/posts")
 
 
@@ -49,12 +67,9 @@ def test_a_full_pool_survives_a_restart(apps: Apps) -> None:
     """After the server has ended several connections in the pool, all requests work."""
     apps.post("/users", json={"username": "Ann"})
     apps.same_rows("SELECT username FROM users")
-    with ThreadPoolExecutor(TOGETHER) as threads, apps.yours.engine.begin() as connection:
-        connection.execute(text("LOCK TABLE users"))
-        for _ in range(TOGETHER):
-            threads.submit(apps.yours.get, "/users")
-        wait_for_requests(connection)
-    end_connections(apps.yours)
+    fill_pool(apps.yours)
+    with administrator() as server:
+        end_connections(server, apps.yours)
     with ThreadPoolExecutor(TOGETHER) as threads:
         statuses = [answer.status for answer in threads.map(apps.yours.get, ["/users"] * 2 * TOGETHER)]
     apps.expect(
@@ -66,12 +81,14 @@ def test_a_full_pool_survives_a_restart(apps: Apps) -> None:
     )
 
 
-def wait_for_requests(connection: Connection) -> None:
-    """Wait until the requests stand before the locked table, each with a connection of its own."""
+def fill_pool(app: App) -> None:
+    """Send requests that must wait for a locked table, so that each of them has a connection of its own."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE relation = 'users'::regclass AND NOT granted")
-    until = time.monotonic() + 2
-    while time.monotonic() < until and connection.scalar(waiting) < TOGETHER:
-        pass
+    with ThreadPoolExecutor(TOGETHER) as threads, app.connection() as connection:
+        connection.execute(text("LOCK TABLE users"))
+        for _ in range(TOGETHER):
+            threads.submit(app.get, "/users")
+        wait_until(lambda: connection.scalar(waiting) == TOGETHER)
 
 
 # Step 2.6
@@ -145,15 +162,13 @@ NO_ERROR = (" ", "INFO:", "Traceback", "ERROR:    Traceback", "During handling",
 @contextmanager
 def database_away(app: App) -> Iterator[None]:
     """Let nobody into the app's database, as if its server were down."""
-    name = app.url.database
-    with closing(postgres.connect(postgres.running_url() or "")) as server:
-        postgres.execute(server, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    with administrator() as server:
+        postgres.execute(server, f'ALTER DATABASE "{app.url.database}" ALLOW_CONNECTIONS false')
         try:
-            end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
-            postgres.execute(server, end, name)
+            end_connections(server, app)
             yield
         finally:
-            postgres.execute(server, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            postgres.execute(server, f'ALTER DATABASE "{app.url.database}" ALLOW_CONNECTIONS true')
 
 
 @step("2.7", databases=["postgresql"])

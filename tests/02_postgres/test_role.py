@@ -21,7 +21,6 @@ def run_setup(apps: Apps) -> sa.URL:
     The names get the prefix of this check, for another run may do the same at this moment.
     """
     app = apps.yours
-    apps.get("/", status_only=True)
     file = app.folder / "setup.sql"
     apps.expect(file.exists(), "setup.sql", expected="a file in the lesson's folder", yours="no such file")
     script = OWN_NAMES.sub(rf"{app.prefix}\1", file.read_text(encoding="utf-8", errors="replace"))
@@ -83,12 +82,6 @@ def problem_with(url: sa.URL, *statements: str) -> str:
     return ""
 
 
-@step("2.3", databases=["postgresql"])
-def test_bloguser_logs_in(apps: Apps) -> None:
-    """bloguser logs in to blogdb with the password that psql was given."""
-    expect_login(apps, run_setup(apps))
-
-
 def expect_login(apps: Apps, url: sa.URL) -> None:
     """bloguser can log in to blogdb."""
     problem = problem_with(url)
@@ -103,7 +96,7 @@ def expect_login(apps: Apps, url: sa.URL) -> None:
 
 @step("2.3", databases=["postgresql"])
 def test_the_app_runs_as_bloguser(apps: Apps) -> None:
-    """As bloguser the app makes its tables, writes and reads."""
+    """After setup.sql, the app logs in as bloguser, makes its tables, writes and reads."""
     url = run_setup(apps)
     expect_login(apps, url)
     problem = problem_with(url, "CREATE TABLE try_out (id integer)", "DROP TABLE try_out")
@@ -152,7 +145,9 @@ def test_bloguser_may_do_nothing_else(apps: Apps) -> None:
         why="Whoever takes over your app can do what its role may do. A superuser can even run programs on "
         "the server.",
     )
-    engine = sa.create_engine(apps.yours.engine.url.set(database=url.database), poolclass=sa.NullPool)
+    engine = sa.create_engine(
+        apps.yours.url.set(drivername="postgresql+psycopg2", database=url.database), poolclass=sa.NullPool
+    )
     with engine.connect() as connection:
         schemas = connection.scalars(sa.text(OPEN_SCHEMAS)).all()
     apps.expect(

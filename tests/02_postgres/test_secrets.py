@@ -45,7 +45,7 @@ def test_the_password_stays_inside(apps: Apps) -> None:
     """The password is in no output, in no answer and not in the printed settings."""
     app = apps.yours
     role = f"{app.prefix}ann"
-    with app.engine.begin() as connection:
+    with app.connection() as connection:
         connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
         connection.exec_driver_sql(f"GRANT ALL ON SCHEMA public TO {role}")
     url = app.url.set(username=role, password=PASSWORD)

@@ -214,7 +214,7 @@ def collect_passwords(server: socket.socket, received: list[str]) -> None:
 @step("2.2", databases=["postgresql"])
 def test_the_query_survives(apps: Apps) -> None:
     """Options at the end of the URL, such as ?options=-csearch_path=other, reach the server."""
-    with apps.yours.engine.begin() as connection:
+    with apps.yours.connection() as connection:
         connection.exec_driver_sql("CREATE SCHEMA other")
     url = apps.yours.url.update_query_dict({"options": "-csearch_path=other"})
     why = "What follows the ? in a URL is for the driver and the server. Keep it: url.set() does."

@@ -356,7 +356,7 @@ def schema_of(script: str) -> dict[str, Any]:
     with engine.begin() as connection:
         for statement in filter(str.strip, script.split(";")):
             connection.exec_driver_sql(statement)
-    schema = read_schema(engine)
+        schema = read_schema(connection)
     engine.dispose()
     return schema
 
