@@ -28,7 +28,7 @@ UNLOCK = "SELECT pg_advisory_unlock_all()"
 LOCKED = "SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
 RIGHTS = "SELECT rolname, rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
 IN_MEMORY = """
-SELECT FROM pg_tablespace WHERE spcname = 'workshop' AND has_tablespace_privilege(oid, 'CREATE')
+SELECT 1 FROM pg_tablespace WHERE spcname = 'workshop' AND has_tablespace_privilege(oid, 'CREATE')
 """
 CREATE = "CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY"
 DROP = "DROP DATABASE IF EXISTS {} WITH (FORCE)"

@@ -75,6 +75,15 @@ def databases_of(lesson: Lesson, check: Check, chosen: Iterable[str] = ()) -> li
     return [name for name in check.databases or lesson.databases if name in asked]
 
 
+def judge(error: BaseException) -> tuple[str, Finding]:
+    """The verdict on a check that raised, and what to tell of it."""
+    if isinstance(error, Failure):
+        return FAILED, error.finding
+    if isinstance(error, (Unavailable, postgres.ServerError)):
+        return BROKEN, Finding("unavailable", yours=str(error))
+    return BROKEN, Finding("broken check", yours=f"the check itself failed: {type(error).__name__}: {error}")
+
+
 # Running them
 
 
@@ -290,13 +299,11 @@ class Grading:
         if waits := self.waits_for(check):
             return self.outcome(check, database, WAITS, 0.0, waits_for=waits)
         began = time.perf_counter()
-        finding, verdict = None, PASSED
+        verdict, finding = PASSED, None
         try:
             self.perform(check, database)
-        except Failure as failure:
-            finding, verdict = failure.finding, FAILED
-        except Unavailable as error:
-            finding, verdict = Finding("unavailable", yours=str(error)), BROKEN
+        except Exception as error:
+            verdict, finding = judge(error)
         return self.outcome(check, database, verdict, time.perf_counter() - began, finding)
 
     def outcome(

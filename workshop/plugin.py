@@ -296,23 +296,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def _outcome(
     item: pytest.Item, lesson: Lesson, call: "pytest.CallInfo[None]", report: pytest.TestReport
 ) -> Any:
-    from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Unavailable
+    from workshop.grading import judge
+    from workshop.verdicts import PASSED, WAITS
 
     grading = item.config.stash[_RUN].grading(lesson)
     check, database = item.function.check, _database_of(item)  # type: ignore[attr-defined]
-    error = call.excinfo.value if call.excinfo else None
     if report.skipped:
         return grading.outcome(check, database, WAITS, 0.0, waits_for=grading.waits_for(check))
-    if isinstance(error, Failure):
-        return grading.outcome(check, database, FAILED, call.duration, error.finding)
-    if isinstance(error, Unavailable):
-        return grading.outcome(
-            check, database, BROKEN, call.duration, Finding("unavailable", yours=str(error))
-        )
-    if error is not None:
-        text = f"the check itself failed: {type(error).__name__}: {error}"
-        return grading.outcome(check, database, BROKEN, call.duration, Finding("broken check", yours=text))
-    return grading.outcome(check, database, PASSED, call.duration)
+    verdict, finding = judge(call.excinfo.value) if call.excinfo else (PASSED, None)
+    return grading.outcome(check, database, verdict, call.duration, finding)
 
 
 # The reporter
