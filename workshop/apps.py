@@ -35,6 +35,7 @@ REQUEST_SECONDS = float(os.environ.get("WORKSHOP_REQUEST_SECONDS", "5"))
 
 _LEFT_BEHIND = ("__pycache__", ".*", "venv", "node_modules", "*.db", "*.db-*", "*.sqlite*", "*.egg-info")
 _LAST_WORDS_SECONDS = 2.0
+_WHERE_SECONDS = 3.0  # a busy app is slow to tell what it does
 _UVICORN_RUN = (
     'Put uvicorn.run under  if __name__ == "__main__":  so that importing main.py does not start a server.'
 )
@@ -485,7 +486,7 @@ class App(Requests):
         assert self._process
         with suppress(OSError):
             number = self._process.send({"ask": "where"})
-            while reply := self._process.read(1.0):
+            while reply := self._process.read(_WHERE_SECONDS):
                 if reply.get("reply") == number:
                     return _frames(reply)
         return ()

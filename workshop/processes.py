@@ -68,6 +68,7 @@ class Host:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._numbers = itertools.count(1)
         self._channels: dict[str, Channel] = {}
+        self._unwanted: set[str] = set()  # tokens of processes that were ended before they called
         self._statuses: dict[int, int] = {}
         self._idle: dict[str, collections.deque[Process]] = collections.defaultdict(collections.deque)
         self._changed = threading.Condition()
@@ -143,8 +144,17 @@ class Host:
 
     def kill(self, process: "Process") -> None:
         """End a process and all it has started."""
-        process.hang_up()
+        if not process.hang_up():
+            self._forget(process.token)
         self._kill_number(process.number)
+
+    def _forget(self, token: str) -> None:
+        """Hang up on a process that was ended before it was listened to, now or when it calls."""
+        with self._changed:
+            if channel := self._channels.pop(token, None):
+                channel.close()
+            else:
+                self._unwanted.add(token)
 
     def _kill_number(self, number: int) -> None:
         if process := self._alone.pop(number, None):
@@ -169,8 +179,13 @@ class Host:
             while True:
                 channel = Channel(self._listener.accept()[0])
                 hello = channel.read(START_SECONDS) or {}
+                token = hello.get("token", "")
                 with self._changed:
-                    self._channels[hello.get("token", "")] = channel
+                    if token in self._unwanted or not token:
+                        self._unwanted.discard(token)
+                        channel.close()
+                    else:
+                        self._channels[token] = channel
                     self._changed.notify_all()
 
     def _read_reports(self) -> None:
@@ -192,6 +207,8 @@ class Host:
                 process.stdin.close()
             process.wait()
         self._listener.close()
+        for channel in self._channels.values():
+            channel.close()
 
 
 class Process:
@@ -200,7 +217,7 @@ class Process:
     def __init__(self, host: Host, number: int, token: str, pool: str) -> None:
         self.number, self.pool = number, pool
         self.reused = False
-        self._host, self._token = host, token
+        self._host, self.token = host, token
         self._channel: Channel | None = None
         self._questions = itertools.count(1)
         self._loads = 1
@@ -208,7 +225,7 @@ class Process:
     def connect(self) -> bool:
         """Wait until the process calls; whether it does."""
         if self._channel is None:
-            self._channel = self._host.connect(self._token, START_SECONDS)
+            self._channel = self._host.connect(self.token, START_SECONDS)
         return self._channel is not None
 
     def send(self, question: Mapping[str, Any]) -> int:
@@ -247,7 +264,9 @@ class Process:
         self.reused = True
         return True
 
-    def hang_up(self) -> None:
-        """End the talk; the process ends when it notices."""
-        if self._channel is not None:
-            self._channel.close()
+    def hang_up(self) -> bool:
+        """End the talk; the process ends when it notices. False if the talk had not begun."""
+        if self._channel is None:
+            return False
+        self._channel.close()
+        return True
