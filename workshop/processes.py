@@ -21,6 +21,7 @@ FORKS = hasattr(os, "fork")
 _HOST_SCRIPT = Path(__file__).with_name("host.py")
 _MOST_LOADS = 50  # apps that one process serves before it is replaced: its memory grows
 _UNLOAD_SECONDS = 1.0
+_CALL_SECONDS = 60.0
 
 
 class Channel:
@@ -68,6 +69,7 @@ class Host:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._numbers = itertools.count(1)
         self._channels: dict[str, Channel] = {}
+        self._ended = False  # whether the process that forks the others has ended
         self._unwanted: set[str] = set()  # tokens of processes that were ended before they called
         self._statuses: dict[int, int] = {}
         self._idle: dict[str, collections.deque[Process]] = collections.defaultdict(collections.deque)
@@ -136,10 +138,13 @@ class Host:
         except (OSError, ValueError):
             raise Unavailable("the process that runs the apps has ended; run the command again") from None
 
-    def connect(self, token: str, seconds: float) -> Channel | None:
-        """The channel to the app that was started with this token; None if it doesn't call in time."""
+    def connect(self, token: str) -> Channel | None:
+        """The channel to the process that was started with this token; None if it doesn't call.
+
+        It calls before it runs any of the learner's code, so what takes long here is the big imports.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: token in self._channels, seconds)
+            self._changed.wait_for(lambda: self._ended or token in self._channels, _CALL_SECONDS)
             return self._channels.pop(token, None)
 
     def kill(self, process: "Process") -> None:
@@ -196,6 +201,9 @@ class Host:
                 with self._changed:
                     self._statuses[report["number"]] = report["status"]
                     self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End every app; when it returns, none runs."""
@@ -225,7 +233,7 @@ class Process:
     def connect(self) -> bool:
         """Wait until the process calls; whether it does."""
         if self._channel is None:
-            self._channel = self._host.connect(self.token, START_SECONDS)
+            self._channel = self._host.connect(self.token)
         return self._channel is not None
 
     def send(self, question: Mapping[str, Any]) -> int:
