@@ -297,8 +297,10 @@ class App(Requests):
         self._last_event = {}
 
     def restart(self) -> None:
-        """A new process on the same folder and the same database."""
+        """Shut the server down, as Ctrl-C does, and start it again on the same folder and database."""
         process = self._process
+        if process is not None and self.running:
+            process.shut_down(REQUEST_SECONDS)
         self.stop()
         if process is not None:
             self._host.status(process.number)

@@ -258,6 +258,13 @@ class Process:
             return False
         return True
 
+    def shut_down(self, seconds: float) -> None:
+        """Let the app's shut-down code run, and wait for it, but not for ever."""
+        if self.unload():
+            message: dict[str, Any] | None = {"event": ""}
+            while message and message.get("event") != "unloaded":
+                message = self.read(seconds)
+
     def load(self, job: Mapping[str, Any]) -> bool:
         """Give the process its next app; False if it is not as good as new."""
         message: dict[str, Any] | None = {"event": ""}

@@ -50,8 +50,8 @@ def test_all_users_are_listed(apps: Apps) -> None:
     apps.post("/users", json={"username": "ann"})
     apps.sql("INSERT INTO users (username) VALUES ('bea')")
     apps.get("/users", why="ann came through POST /users, bea was stored by another program.")
-    apps.sql("INSERT INTO users (username) VALUES " + ", ".join(f"('reader {n}')" for n in range(30)))
-    apps.get("/users", why="Another program stored 30 more users, and the list holds them all.")
+    apps.sql("INSERT INTO users (username) VALUES " + ", ".join(f"('reader {n}')" for n in range(1200)))
+    apps.get("/users", why="Another program stored 1200 more users, and the list holds them all.")
 
 
 @step("1.6")
@@ -86,6 +86,8 @@ def test_one_user_is_found(apps: Apps) -> None:
     """GET /users/{user_id} finds a user by id, and answers 404 when there is none."""
     apps.sql("INSERT INTO users (id, username) VALUES (7, 'gus')")
     apps.get("/users/7", why="gus has the id 7, and is the only user.")
+    apps.sql("UPDATE users SET username = 'guy' WHERE id = 7")
+    apps.get("/users/7", why="Another program has renamed gus. Every request asks the database anew.")
     apps.get("/users/8", why="There is no user 8.")
 
 
@@ -182,6 +184,9 @@ def test_a_post_is_stored(apps: Apps) -> None:
     )
     apps.sql("INSERT INTO posts (title, owner_id) VALUES ('Again', :owner)", owner=bea["id"])
     apps.get("/posts", why="Hello came through POST /posts, Again was stored by another program.")
+    more = ", ".join(f"('Part {n}', :owner)" for n in range(1200))
+    apps.sql(f"INSERT INTO posts (title, owner_id) VALUES {more}", owner=bea["id"])
+    apps.get("/posts", why="Another program stored 1200 more posts, and the list holds them all.")
 
 
 @step("1.8")
