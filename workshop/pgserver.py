@@ -50,6 +50,7 @@ max_wal_senders = 0
 max_wal_size = 256MB
 max_connections = 200
 shared_buffers = 32MB
+autovacuum = off
 log_min_messages = fatal
 """
 # This locale is the same on every computer, and sorts as SQLite does.
@@ -154,8 +155,15 @@ def _private_folder(prefix: str, parent: Path) -> Path:
 
 
 def _template(data: Path) -> str:
-    """List the template database's files, with sizes. They never change, so a difference is damage."""
+    """List the template database's files, with sizes."""
     return "".join(sorted(f"{file.name} {file.stat().st_size}\n" for file in os.scandir(data / "base" / "4")))
+
+
+def _is_whole(data: Path) -> bool:
+    """Whether the template's files are all there and none is smaller than it was. Some grow by themselves."""
+    was = (data / "workshop.files").read_text().splitlines()
+    sizes = {file.name: file.stat().st_size for file in os.scandir(data / "base" / "4")}
+    return all(sizes.get(name, -1) >= int(size) for name, size in (line.split() for line in was))
 
 
 def _listen(runtime: Path) -> str:
@@ -193,7 +201,8 @@ class Server:
         """Return the address, with the server running on whole data."""
         try:
             with self.locked():
-                return self._answer() or self._revive(notice)
+                # Twice, for a busy computer takes long to answer, and a revival cuts off whoever is connected.
+                return self._answer() or self._answer() or self._revive(notice)
         except OSError as error:
             raise ServerError(
                 f"PostgreSQL can't start in {self.folder}: {error.strerror or error}."
@@ -271,7 +280,7 @@ class Server:
     def _answer(self) -> str | None:
         """Return the address if a server with whole data answers. Marks the use, and sees to a keeper."""
         try:
-            if (self.data / "workshop.files").read_text() != _template(self.data):
+            if not _is_whole(self.data):
                 return None
             url = self._address()
             with closing(connect(url)) as connection:
