@@ -201,7 +201,7 @@ class Server:
         """Return the address, with the server running on whole data."""
         try:
             with self.locked():
-                # Twice, for a busy computer takes long to answer, and a revival cuts off whoever is connected.
+                # Twice: a busy computer takes long to answer, and a revival cuts off whoever is connected.
                 return self._answer() or self._answer() or self._revive(notice)
         except OSError as error:
             raise ServerError(
