@@ -280,7 +280,7 @@ class Server:
     def _answer(self) -> str | None:
         """Return the address if a server with whole data answers. Marks the use, and sees to a keeper."""
         try:
-            if not _is_whole(self.data):
+            if not (_is_whole(self.data) and self._program().exists()):
                 return None
             url = self._address()
             with closing(connect(url)) as connection:
@@ -295,6 +295,10 @@ class Server:
         if not keepers:
             self._hire_keeper()
         return url
+
+    def _program(self) -> Path:
+        """The program that runs as the server; its environment may have been removed since it started."""
+        return Path(os.fsdecode((self.data / "postmaster.opts").read_bytes()).split(' "', 1)[0].strip('"'))
 
     def _hire_keeper(self) -> None:
         places = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
