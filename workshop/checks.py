@@ -365,7 +365,7 @@ def _explained(why: str, expected: str = "") -> Iterator[None]:
 
 
 def _check_reference(answer: Answer) -> None:
-    if answer.error:
+    if answer.error and answer.frames:  # without frames it is a check's own route, which fails on purpose
         raise Unavailable(f"the reference itself fails: {answer.asked}: {answer.error}")
 
 
