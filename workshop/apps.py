@@ -26,6 +26,7 @@ import httpx
 import sqlalchemy as sa
 
 from workshop import processes
+from workshop.compare import show
 from workshop.host import ERROR_HEADER, TRACEBACK_MARK
 from workshop.processes import Host, Process
 from workshop.reflect import read_schema
@@ -328,7 +329,7 @@ class App(Requests):
             self.start()
         asked = f"{method} {path}"
         if keywords.get("json") is not None:
-            asked += " " + _short(keywords["json"])
+            asked += " " + show(keywords["json"])
         response = self._send(method, path, timeout or REQUEST_SECONDS, asked, keywords)
         error = _error_of(response)
         message = f"{error['type']}: {error['message']}" if error else ""
@@ -362,7 +363,7 @@ class App(Requests):
         """Run a function of the grader's inside the app's process, on its modules; returns JSON."""
         if not self.running:
             self.start()
-        asked = _sentence(function)
+        asked = sentence_of(function)
         source = textwrap.dedent(inspect.getsource(function))
         reply = self._ask(
             {
@@ -578,12 +579,7 @@ def _body(response: httpx.Response) -> Any:
         return response.text
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _sentence(function: Callable[..., Any]) -> str:
+def sentence_of(function: Callable[..., Any]) -> str:
     """What a probe does, in its author's words."""
     return (inspect.getdoc(function) or function.__name__.replace("_", " ")).splitlines()[0]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Never, TypeVar
 
 from workshop.answers import Reference
-from workshop.apps import Answer, App, Requests
+from workshop.apps import Answer, App, Requests, sentence_of
 from workshop.compare import PARTS, Difference, Ids, first_difference, schema_difference
 from workshop.verdicts import Failure, Finding, Unavailable
 
@@ -259,7 +259,7 @@ class Apps:
             yours = self.yours.probe(function, *modules, **own["yours"])
         found = first_difference(expected, yours, ordered=True) if compare else None
         if found:
-            self._fail(found, asked=_asked(function), why=why)
+            self._fail(found, asked=sentence_of(function), why=why)
         return Both(expected, yours)
 
     @contextmanager
@@ -329,10 +329,6 @@ def collapse(statements: Sequence[str], longest: int = 70) -> list[str]:
         else:
             shown.append((line, 1))
     return [line if times == 1 else f"{line}  ×{times}" for line, times in shown]
-
-
-def _asked(function: Callable[..., Any]) -> str:
-    return (function.__doc__ or function.__name__.replace("_", " ")).strip().splitlines()[0]
 
 
 def _told(answer: Answer) -> str:
