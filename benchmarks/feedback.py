@@ -93,9 +93,9 @@ def measured(folder: Path, wanted: Sequence[str]) -> tuple[list[Runs], list[tupl
             5,
         ),
     ]
-    lessons = [lesson for lesson in all_lessons() if lesson.steps and (not wanted or lesson.number in wanted)]
+    lessons = [lesson for lesson in all_lessons() if lesson.steps and (not wanted or lesson.handle in wanted)]
     return floor, [
-        (lesson, Runs(f"lesson {lesson.number}", [*pytest, str(finished(lesson, folder))], ROOT))
+        (lesson, Runs(f"lesson {lesson.handle}", [*pytest, str(finished(lesson, folder))], ROOT))
         for lesson in lessons
     ]
 

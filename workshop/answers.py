@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from workshop.apps import Answer, App, Requests
+from workshop.apps import Answer, App, Ran, Requests
 from workshop.lessons import ROOT, SOLUTIONS, Lesson
 
 _FOLDER = ROOT / ".workshop"
@@ -123,6 +123,10 @@ class Reference(Requests):
 
     def stop(self) -> None:
         self._ask("stop")
+
+    def run(self, *command: str, **keywords: Any) -> Ran:
+        ran: Ran = self._ask("run", *command, **keywords)
+        return ran
 
     def fails_to_start(self, *arguments: Any, **keywords: Any) -> Any:
         return self._ask("fails_to_start", *arguments, **keywords)

@@ -147,6 +147,17 @@ class Refusal:
     output: str
 
 
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended: its exit code, what it printed, its messages, and the exception that ended it."""
+
+    code: int
+    output: str
+    messages: str = ""  # what it printed as errors: its log too
+    error: str = ""
+    frames: tuple[Frame, ...] = ()
+
+
 class Requests:
     """The short names of HTTP's methods, for whatever can send a request."""
 
@@ -207,7 +218,7 @@ class App(Requests):
         self._printed_before = 0  # characters of output of earlier starts
         self._printed_at_start = 0  # characters of output until it served
         self._last_event: dict[str, Any] = {}
-        self._token = ""
+        self._commands = 0
 
     # Starting and stopping
 
@@ -241,8 +252,7 @@ class App(Requests):
         """Begin to start the app, without waiting for it."""
         self.stop()
         self._printed_before = len(self.output)
-        for path, text in (files or {}).items():
-            (self.folder / path).write_text(text, encoding="utf-8")
+        self._write(files or {})
         self._environment |= dict(environment or {})
         self._cwd = self.folder / cwd
         self._cwd.mkdir(exist_ok=True)
@@ -320,6 +330,73 @@ class App(Requests):
             return Refusal(message_of(output), output)
         expected = "the app refuses to start, with a clear error"
         return self._fail("difference", "it starts and serves", expected=expected)
+
+    # Running commands
+
+    @property
+    def was_used(self) -> bool:
+        """Whether a command has run, or the app serves: then there may be a database to look into."""
+        return self.running or self._commands > 0
+
+    def run(
+        self,
+        *command: str,
+        environment: Mapping[str, str | None] | None = None,
+        files: Mapping[str, str | None] | None = None,
+        cwd: str = "",
+        fails: bool | None = False,
+    ) -> Ran:
+        """Run ``alembic …`` or a Python script of the folder, in a process of its own, and wait for its end.
+
+        `files` are written before, or removed if their text is None; both stay. The check fails if the
+        command fails; or, with `fails`, if it doesn't. With None either is right.
+        """
+        asked = " ".join(command)
+        self._write(files or {})
+        self._commands += 1
+        (self.folder / cwd).mkdir(exist_ok=True)
+        output = self._output.with_name(f"command-{self._commands}.txt")
+        job = {
+            "command": list(command),
+            "folder": str(self.folder),
+            "cwd": str(self.folder / cwd),
+            "environment": {**self._given, **self._environment, **(environment or {})},
+            "output": str(output),
+            "token": secrets.token_hex(8),
+        }
+        process = self._host.start(job, pool=f"{self._submission.pool} commands")
+        try:
+            ran = self._result(process, output, asked)
+        finally:
+            self._host.kill(process)
+        if fails is not None and bool(ran.code) != fails:
+            self._fail_command(asked, ran, expected="it ends with an error" if fails else "")
+        return ran
+
+    def _write(self, files: Mapping[str, str | None]) -> None:
+        for path, text in files.items():
+            target = self.folder / path
+            if text is None:
+                target.unlink(missing_ok=True)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8")
+
+    def _result(self, process: Process, output: Path, asked: str) -> Ran:
+        event: dict[str, Any] | None = {} if not process.connect() else process.read(processes.START_SECONDS)
+        while event and event.get("event") not in {"done", "exit"}:
+            event = process.read(processes.START_SECONDS)
+        if event is None:
+            self._fail("too slow", f"it has not ended within {processes.START_SECONDS:g} s", asked=asked)
+        error = f"{event['type']}: {event['message']}" if "type" in event else ""
+        messages = output.with_name(output.name + ".errors")
+        return Ran(event.get("code", 1), _read(output), _read(messages), error, _frames(event))
+
+    def _fail_command(self, asked: str, ran: Ran, expected: str = "") -> Never:
+        said = [line for line in f"{ran.messages}\n{ran.output}".splitlines() if line.strip()]
+        yours = ran.error or (said[-1] if said else f"it ends with exit code {ran.code}")
+        yours = yours.replace(f"{self.folder}{os.sep}", "")
+        raise Failure(Finding("error", asked, expected=expected, yours=yours, frames=ran.frames))
 
     # Asking
 
@@ -407,7 +484,7 @@ class App(Requests):
     @property
     def output(self) -> str:
         """All that the app has printed and logged so far."""
-        return self._output.read_text(encoding="utf-8", errors="replace") if self._output.exists() else ""
+        return _read(self._output)
 
     # The database
 
@@ -420,7 +497,7 @@ class App(Requests):
 
     def sql(self, statement: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """Run SQL on the grader's own connection and commit; returns the rows, if there are any."""
-        if not self.running:
+        if not self.was_used:
             self.start()
         self._check_that_database_exists(statement)
         try:
@@ -433,7 +510,7 @@ class App(Requests):
 
     def schema(self) -> dict[str, Any]:
         """What the database says of its tables."""
-        if not self.running:
+        if not self.was_used:
             self.start()
         self._check_that_database_exists("What the database says of its tables")
         with self.connection() as connection:
@@ -533,6 +610,10 @@ class App(Requests):
         start, after = output[: self._printed_at_start], output[self._printed_at_start :]
         start = "".join(line for line in start.splitlines(keepends=True) if not line.startswith("INFO:"))
         return printed((start + after)[-_SHOWN_OUTPUT:].replace(f"{self.folder}{os.sep}", ""))
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
 
 def _failed(event: dict[str, Any]) -> tuple[str, str, str]:

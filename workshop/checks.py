@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Never, TypeVar
 
 from workshop.answers import Reference
-from workshop.apps import Answer, App, Requests, sentence_of
+from workshop.apps import Answer, App, Ran, Requests, sentence_of
 from workshop.compare import PARTS, Difference, Ids, first_difference, schema_difference
 from workshop.verdicts import Failure, Finding, Unavailable
 
-__all__ = ["Answer", "App", "Apps", "Both", "Check", "step"]
+__all__ = ["Answer", "App", "Apps", "Both", "Check", "Ran", "step"]
 
 T = TypeVar("T")
 CheckFunction = Callable[["Apps"], None]
@@ -70,8 +70,15 @@ class Both:
 class Apps:
     """A learner's app and the reference, on databases of their own that hold the same."""
 
-    def __init__(self, yours: App, reference: Reference, database: str) -> None:
+    def __init__(
+        self,
+        yours: App,
+        reference: Reference,
+        database: str,
+        older: Callable[[str], AbstractContextManager[App]],
+    ) -> None:
         self.yours, self.reference, self.database = yours, reference, database
+        self.older = older  # the reference at an earlier step, serving on the learner's database
         self._ids = Ids(self._table_of)
         self._launched = False
 
@@ -109,6 +116,11 @@ class Apps:
         with _explained(why):
             self.ready()
 
+    def _used(self) -> None:
+        """Start both, unless a command has run: then there is something to look into already."""
+        if not self.yours.was_used:
+            self.ready()
+
     def restart(self) -> None:
         """A new process for both, on the same folders and databases."""
         self.ready()
@@ -125,6 +137,24 @@ class Apps:
         """End both for good."""
         self.yours.close()
         self.reference.close()
+
+    # Commands
+
+    def run(self, *command: str, why: str = "", fails: bool | None = False, **keywords: Any) -> Both:
+        """Run ``alembic …`` or a script of the folder in both, not serving for it; returns both `Ran`.
+
+        The check fails if the learner's fails; or, with ``fails=True``, if it doesn't. With None either is
+        right. Keywords: `environment`, `files` (path → text, or None to remove one; they stay), `cwd`.
+        """
+        sides = [Both.side((command, keywords), side) for side in ("expected", "yours")]
+        (own, options), (theirs, others) = sides
+        expected = _of_the_course(lambda: self.reference.run(*own, fails=fails, **options))
+        with _explained(why):
+            return Both(expected, self.yours.run(*theirs, fails=fails, **others))
+
+    def alembic(self, *arguments: str, **keywords: Any) -> Both:
+        """Run ``alembic`` with these arguments in both."""
+        return self.run("alembic", *arguments, **keywords)
 
     # One request, two apps
 
@@ -212,7 +242,7 @@ class Apps:
 
     def sql(self, statement: str, /, *, why: str = "", **parameters: Any) -> Both:
         """Run SQL in both databases, on the grader's own connections; returns the rows."""
-        self.ready()
+        self._used()
         expected = _of_the_course(lambda: self.reference.sql(statement, **Both.side(parameters, "expected")))
         with _explained(why):
             return Both(expected, self.yours.sql(statement, **Both.side(parameters, "yours")))
@@ -234,7 +264,7 @@ class Apps:
 
     def same_schema(self, *what: str, parts: Iterable[str] = PARTS, why: str = "") -> None:
         """The databases report the same of each table (``"users"``) or column (``"users.email"``)."""
-        self.ready()
+        self._used()
         expected, yours = self.reference.schema(), self.yours.schema()
         for name in what:
             found = schema_difference(expected, yours, name, tuple(parts))

@@ -103,7 +103,7 @@ def _say_next(lesson: Lesson, step: Step) -> None:
     readme = (lesson.folder / "README.md").relative_to(ROOT).as_posix()
     for what, command in (
         ("read", readme),
-        ("check", f"pytest lessons/{lesson.number}"),
+        ("check", f"pytest lessons/{lesson.handle}"),
         ("hint", f"workshop hint {step.id}"),
     ):
         _say(f"  {what:<7}", (command, "cyan"))

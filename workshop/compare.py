@@ -379,7 +379,7 @@ def _constraint_difference(
         alike = [found for found in yours if in_order(found["columns"]) == in_order(wanted["columns"])]
         if not alike:
             return Difference(where, f"{shown}{wanted['what']}", f"no {shown}")
-        if not any(found["what"] == wanted["what"] for found in alike):
+        if not any(_fits(wanted["what"], found["what"]) for found in alike):
             return Difference(where, f"{shown}{wanted['what']}", f"{shown}{alike[0]['what']}")
         if named and not any(found["name"] == wanted["name"] for found in alike):
             return _named(f"{shown} of {where}", wanted, alike[0])
@@ -391,6 +391,11 @@ def _constraint_difference(
         ):
             return Difference(f"{table}.{column}", f"no {shown}", f"{shown}{found['what']}")
     return None
+
+
+def _fits(wanted: str, found: str) -> bool:
+    """Whether a constraint does what is wanted. Where no ON DELETE is asked for, any will do."""
+    return wanted == (found if " ON DELETE " in wanted else found.partition(" ON DELETE ")[0])
 
 
 def _named(where: str, expected: Mapping[str, Any], yours: Mapping[str, Any]) -> Difference:

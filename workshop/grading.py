@@ -142,6 +142,15 @@ class Bench:
         environment = {"DATABASE_URL": url.render_as_string(hide_password=False) if by_environment else None}
         return App(self.host, submission, folder, url, self.client, environment, prefix, fresh=fresh)
 
+    def beside(self, app: App, submission: Submission) -> App:
+        """Another app on the database of an app."""
+        with self._lock:
+            self._count += 1
+            folder = self.folder / str(self._count)
+        folder.mkdir()
+        environment = {"DATABASE_URL": app.url.render_as_string(hide_password=False)}
+        return App(self.host, submission, folder, app.url, self.client, environment, app.prefix)
+
     def memory(self, lesson: Lesson) -> Memory:
         """What the reference of a lesson has answered before."""
         with self._lock:
@@ -149,10 +158,10 @@ class Bench:
                 self._memories[lesson.name] = Memory(lesson)
             return self._memories[lesson.name]
 
-    def discard(self, app: App) -> None:
-        """Remove an app with its folder and its database."""
+    def discard(self, app: App, *, database: bool = True) -> None:
+        """Remove an app with its folder and, unless another app uses it, its database."""
         app.close()
-        if app.url.get_backend_name() == "postgresql":
+        if database and app.url.get_backend_name() == "postgresql":
             self.postgres.drop(app.url.render_as_string(hide_password=False))
         self._background.submit(_remove, app.folder.parent)
 
@@ -246,7 +255,7 @@ class Grading:
         if key not in self._ready and not self.waits_for(check):
             with contextlib.suppress(Failure, Unavailable):
                 self._ready[key] = self._apps(check, database)
-                if not check.starts_apps:
+                if self.lesson.launch and not check.starts_apps:
                     self._ready[key].launch()
 
     def _apps(self, check: Check, database: str, *, fresh: bool = False) -> Apps:
@@ -257,7 +266,17 @@ class Grading:
             self.memory.calls.get((check.name, database), []),
             lambda calls: self.memory.keep(check.name, database, calls),
         )
-        return Apps(yours, other, database)
+        return Apps(yours, other, database, lambda step: self._older(step, yours))
+
+    @contextlib.contextmanager
+    def _older(self, step: str, app: App) -> Iterator[App]:
+        """The reference at a step, serving since before the database of `app` became what it is now."""
+        other = self.bench.beside(app, solution_at(self.lesson, step))
+        try:
+            other.start(lifespan=False)
+            yield other
+        finally:
+            self.bench.discard(other, database=False)
 
     @cached_property
     def memory(self) -> Memory:
@@ -371,4 +390,12 @@ def imports_of(lesson: Lesson) -> list[str]:
     extra = (
         ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"] if "postgresql" in lesson.databases else []
     )
+    if "alembic" in found:
+        extra += [
+            "alembic.config",
+            "alembic.command",
+            "alembic.autogenerate",
+            "alembic.ddl.postgresql",
+            "mako.template",
+        ]
     return [*(name for name in found if name.partition(".")[0] not in own), *extra]

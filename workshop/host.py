@@ -19,6 +19,7 @@ import logging
 import os
 import queue
 import re
+import runpy
 import selectors
 import signal
 import socket
@@ -199,6 +200,9 @@ class AppProcess:
             self._before = self._surroundings()
             while True:
                 self._enter(self.job)
+                if "command" in self.job:
+                    code = self._run_command()
+                    break
                 code = self._serve()
                 if not self._unloading:
                     break
@@ -208,8 +212,13 @@ class AppProcess:
         except BaseException as error:
             self.send({"event": "failed", "while": "running", **self.describe(error)})
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (
+                sys.stdout,
+                sys.stderr,
+                sys.__stdout__,
+            ):  # alembic writes to the one it was born with
+                if stream is not None:
+                    stream.flush()
             _real_exit(code)
 
     def _settle(self) -> None:
@@ -261,6 +270,10 @@ class AppProcess:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
+        if "command" in job:
+            errors = os.open(job["output"] + ".errors", os.O_WRONLY | os.O_CREAT, 0o600)
+            os.dup2(errors, 2)
+            os.close(errors)
         self._crash = open(job["output"] + ".crash", "w", encoding="utf-8")  # noqa: SIM115
         faulthandler.enable(self._crash)  # so that a crash in C code names the learner's line
         for name, value in job["environment"].items():
@@ -268,7 +281,8 @@ class AppProcess:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        sys.path.insert(0, self.folder)
+        if job.get("command", [""])[0] != "alembic":  # an installed command finds only what is installed
+            sys.path.insert(0, self.folder)
         os.chdir(job["cwd"])
 
     def _unload(self) -> bool:
@@ -297,6 +311,28 @@ class AppProcess:
         frames = self.frames_of(traceback.walk_stack(sys._getframe(1)))
         self.send({"event": "exit", "how": f"os._exit({status})", "frames": frames})
         _real_exit(status)
+
+    # Running a command
+
+    def _run_command(self) -> int:
+        """Run `alembic`, or a script of the folder, as a terminal would; tell the grader how it ended."""
+        name, *arguments = sys.argv = list(self.job["command"])
+        described: Message = {}
+        code = 0
+        try:
+            if name == "alembic":
+                importlib.import_module("alembic.config").main(argv=arguments, prog=name)
+            else:
+                runpy.run_path(str(Path(self.folder, name)), run_name="__main__")
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+            if isinstance(error.code, str):
+                print(error.code, file=sys.stderr)
+        except BaseException as error:
+            code, described = 1, self.describe(error)
+            _print_like_python(error)
+        self.send({"event": "done", "code": code, **described})
+        return code
 
     # Loading and serving
 

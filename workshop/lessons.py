@@ -30,7 +30,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One numbered folder, which has the same name in each room."""
+    """One numbered folder, which has the same name in each room.
+
+    A lesson's practice task has the lesson's number too, and is called by its whole name.
+    """
 
     name: str
     title: str
@@ -38,10 +41,17 @@ class Lesson:
     minutes: int
     databases: tuple[str, ...] = ("sqlite",)
     steps: tuple[Step, ...] = field(default=(), repr=False)
+    launch: bool = True  # whether the apps serve when a check begins
+    task: bool = False  # whether it begins with an empty folder
 
     @property
     def number(self) -> str:
         return self.name.partition("_")[0]
+
+    @property
+    def handle(self) -> str:
+        """The shortest name that means it: ``05``, ``05_practice``."""
+        return self.name if self.task else self.number
 
     @property
     def folder(self) -> Path:
@@ -96,6 +106,8 @@ def _read(path: Path) -> Lesson:
         minutes=data["minutes"],
         databases=tuple(data.get("databases", ["sqlite"])),
         steps=tuple(steps),
+        launch=data.get("launch", True),
+        task=data.get("task", False),
     )
 
 
@@ -114,7 +126,11 @@ def find_lesson(name: str) -> Lesson:
     """The lesson that `name` means: its name or the beginning of it (``03``, ``3``, ``03_mod``)."""
     several = False
     for candidate in filter(None, (name, name.zfill(2))):
-        found = [lesson for lesson in all_lessons() if lesson.name.startswith(candidate)]
+        found = [
+            lesson
+            for lesson in all_lessons()
+            if lesson.name.startswith(candidate) and not (lesson.task and candidate == lesson.number)
+        ]
         exact = [lesson for lesson in found if lesson.name == candidate]
         if len(exact or found) == 1:
             return (exact or found)[0]

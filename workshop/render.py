@@ -102,13 +102,20 @@ def read_files(folder: Path) -> dict[str, str]:
 
 
 def render_lesson(lesson: Lesson, done: str) -> dict[str, str]:
-    """All files of a lesson as they are when every step up to `done` has been done."""
+    """All files of a lesson as they are when every step up to `done` has been done.
+
+    A file of which nothing is there yet, such as a migration, is left out. A task is done whole.
+    """
+    if lesson.task:
+        return {} if done == lesson.starter else solution_files(lesson)
     rendered = {}
-    for path, text in solution_files(lesson).items():
+    for path, source in solution_files(lesson).items():
         try:
-            rendered[path] = render(text, done)
+            text = render(source, done)
         except RegionError as error:
             raise RegionError(f"solutions/{lesson.name}/{path}, {error}") from None
+        if text or not source:
+            rendered[path] = text
     return rendered
 
 

@@ -159,7 +159,7 @@ class Board:
         name = f"{self.lesson.name}: " if named else ""
         yield [(name + part, style), (f" · {seconds:.1f} s", "dim")]
         if len(done) == total and next_lesson:
-            yield [(f"Lesson {self.lesson.number} is done. Next: lessons/{next_lesson.name}/README.md", "")]
+            yield [(f"Lesson {self.lesson.handle} is done. Next: lessons/{next_lesson.name}/README.md", "")]
 
 
 def _same(one: Outcome, other: Outcome) -> bool:

@@ -1,4 +1,4 @@
-"""Steps 1.1 to 1.5: the file, its connections, the sessions, the tables, and the dependency that closes."""
+"""Steps 1.1 to 1.5, and 1.8 again: the file, its connections, sessions, tables, the dependency that closes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -71,9 +71,14 @@ def ask_busy_timeout(database: Any) -> list[int]:
 
     from sqlalchemy import text
 
+    answers = {}  # by connection, for one that is lent three times is only one
     with ExitStack() as stack:
-        connections = [stack.enter_context(database.engine.connect()) for _ in range(3)]
-        return [connection.scalar(text("PRAGMA busy_timeout")) for connection in connections]
+        for connection in [stack.enter_context(database.engine.connect()) for _ in range(3)]:
+            answers[id(connection.connection.dbapi_connection)] = connection.scalar(
+                text("PRAGMA busy_timeout")
+            )
+            connection.rollback()  # an engine may begin with BEGIN IMMEDIATE
+    return list(answers.values())
 
 
 @step("1.2")
@@ -220,8 +225,9 @@ def add_failing_routes(app: Any, database: Any) -> None:
         session.execute(text("SELECT 1"))
         raise RuntimeError("a route crashed, as the check wants it to")
 
-    app.add_api_route("/check/404", answer_404)
-    app.add_api_route("/check/500", crash)
+    for path, route in (("/check/404", answer_404), ("/check/500", crash)):
+        app.add_api_route(path, route)
+        app.router.routes.insert(0, app.router.routes.pop())  # before one that takes every path
 
 
 def add_meeting_route(app: Any, database: Any) -> None:
@@ -238,6 +244,51 @@ def add_meeting_route(app: Any, database: Any) -> None:
         return id(session)
 
     app.add_api_route("/check/meet", meet)
+    app.router.routes.insert(0, app.router.routes.pop())  # before one that takes every path
+
+
+def count_lent_connections(app: Any, database: Any) -> None:
+    """Count the connections that are lent and not yet given back."""
+    import threading
+
+    from sqlalchemy import event
+
+    app.state.lent, app.state.changed = 0, threading.Condition()
+    kept: list[Any] = []  # what is in it can't be closed by the garbage collector
+
+    def change(by: int) -> None:
+        with app.state.changed:
+            app.state.lent += by
+            app.state.changed.notify_all()
+
+    @event.listens_for(database.engine, "checkout")
+    def lend(_driver: Any, _record: Any, lent: Any) -> None:
+        kept.append(lent)
+        change(1)
+
+    @event.listens_for(database.engine, "checkin")
+    def take_back(*_: Any) -> None:
+        change(-1)
+
+
+def wait_until_given_back(app: Any) -> int:
+    """Wait until all lent connections are given back, two seconds at most; tell how many are not."""
+    with app.state.changed:
+        app.state.changed.wait_for(lambda: app.state.lent <= 0, 2)
+        left: int = app.state.lent
+        return left
+
+
+def expect_all_given_back(apps: Apps, what: str) -> None:
+    """A pool without a limit hides a leak and doesn't close it: count instead."""
+    left = apps.probe(wait_until_given_back, "app", compare=False).yours
+    apps.expect(
+        left == 0,
+        f"{what}, then the connections that were not given back",
+        expected="0",
+        yours=left,
+        why="A session gives its connection back when it is closed, whatever the pool's settings.",
+    )
 
 
 def exhaust(apps: Apps, path: str, lent: int, what: str) -> None:
@@ -269,7 +320,9 @@ def test_each_request_has_its_own_session(apps: Apps) -> None:
         "Make the session inside get_db.",
     )
     lent = apps.probe(be_strict, "database", compare=False).yours
+    apps.probe(count_lent_connections, "app", "database")
     exhaust(apps, "/health", lent, "Its route uses a session of get_db.")
+    expect_all_given_back(apps, f"{lent + 1} requests GET /health")
 
 
 @step("1.5")
@@ -277,5 +330,25 @@ def test_a_session_is_closed_after_an_error(apps: Apps) -> None:
     """A session is closed as well when the route raises a 404 or crashes."""
     lent = apps.probe(be_strict, "database", compare=False).yours
     apps.probe(add_failing_routes, "app", "database")
+    apps.probe(count_lent_connections, "app", "database")
     exhaust(apps, "/check/404", lent, "Its route uses a session of get_db, then raises HTTPException(404).")
     exhaust(apps, "/check/500", lent, "Its route uses a session of get_db, then raises RuntimeError.")
+    expect_all_given_back(apps, "Requests whose routes fail")
+
+
+# Step 1.8
+
+
+@step("1.8")
+def test_routes_give_connections_back(apps: Apps) -> None:
+    """Every request of the blog gives its connection back, whatever its answer."""
+    apps.probe(count_lent_connections, "app", "database")
+    ann = apps.post("/users", json={"username": "ann"})
+    apps.post("/users", json={"username": "ann"})
+    apps.get("/users")
+    apps.get("/users/{}", ann["id"])
+    apps.get("/users/99")
+    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]})
+    apps.post("/posts", json={"title": "Lost", "owner_id": 99})
+    apps.get("/posts")
+    expect_all_given_back(apps, "One request of each kind")

@@ -87,11 +87,11 @@ class Proofs:
         return self._mistakes[mistake.lesson.name, mistake.name].result()
 
     def _grade_mistake(self, mistake: Mistake) -> list[Outcome]:
-        """The steps before on one database, the step itself on all."""
+        """The step on all databases, and on one the steps that it builds on directly."""
         lesson = mistake.lesson
         submission = Submission(lesson.folder, mistake.files())
         one = mistake.databases or lesson.databases[:1]
-        before = [step.id for step in lesson.steps if step.id in lesson.base(mistake.step)]
+        before = lesson.step(mistake.step).needs
         outcomes = list(Grading(self._bench, lesson, submission, one).run_all(before)) if before else []
         grading = Grading(self._bench, lesson, submission, mistake.databases)
         return outcomes + list(grading.run_all([mistake.step]))
@@ -151,7 +151,9 @@ class UngatedGrading(Grading):
         return ""
 
 
-@BY_LESSON
+@pytest.mark.parametrize(
+    "lesson", [lesson for lesson in LESSONS if not lesson.task], ids=lambda lesson: lesson.name
+)
 def test_every_state_passes_its_step_and_fails_the_next(proofs: Proofs, lesson: Lesson) -> None:
     for step, following in zip(lesson.steps, [*lesson.steps[1:], None], strict=True):
         files = render_lesson(lesson, step.id)
@@ -169,7 +171,9 @@ def test_the_starters_are_rendered_from_the_solutions(lesson: Lesson) -> None:
         assert starters_record().get(f"{lesson.name}/{path}") == digest, "run: python -m workshop.render"
 
 
-@BY_LESSON
+@pytest.mark.parametrize(
+    "lesson", [lesson for lesson in LESSONS if not lesson.task], ids=lambda lesson: lesson.name
+)
 def test_a_starter_says_what_to_do_in_each_step(lesson: Lesson) -> None:
     text = "\n".join(starter(lesson).values())
     for step in lesson.steps:
