@@ -388,7 +388,9 @@ class App(Requests):
             event = process.read(processes.START_SECONDS)
         if event is None:
             self._fail("too slow", f"it has not ended within {processes.START_SECONDS:g} s", asked=asked)
-        error = f"{event['type']}: {event['message']}" if "type" in event else ""
+        error = f"{event['type']}: {event['message']}" if "type" in event else event.get("how", "")
+        if "event" not in event:
+            error = _ended(self._host.status(process.number), "the command")
         messages = output.with_name(output.name + ".errors")
         return Ran(event.get("code", 1), _read(output), _read(messages), error, _frames(event))
 
@@ -639,14 +641,14 @@ def _error_of(response: httpx.Response) -> dict[str, Any]:
         return {}
 
 
-def _ended(status: int | None) -> str:
+def _ended(status: int | None, what: str = "the app's process") -> str:
     if status is not None and status < 0:
         try:
             name = signal.Signals(-status).name
         except ValueError:
             name = f"signal {-status}"
-        return f"the app's process was killed ({name})"
-    return f"the app's process ended by itself (exit code {status})"
+        return f"{what} was killed ({name})"
+    return f"{what} ended by itself (exit code {status})"
 
 
 def _frames(described: Mapping[str, Any]) -> tuple[Frame, ...]:

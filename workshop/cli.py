@@ -179,6 +179,15 @@ def db_psql(context: typer.Context) -> None:
     raise typer.Exit(subprocess.call([str(program), "-d", postgres.server_url(_notice), *context.args]))
 
 
+@database.command("bin")
+def db_bin() -> None:
+    """Print the folder of PostgreSQL's programs, such as pg_dump. Nothing else is printed."""
+    program = postgres.psql()
+    if program is None:
+        raise postgres.ServerError("There is no PostgreSQL here. Its programs come with the packages.")
+    print(program.parent)
+
+
 @database.command("stop")
 def db_stop() -> None:
     """Stop the server. It stops by itself when nobody has used it for a while."""
