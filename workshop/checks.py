@@ -348,17 +348,14 @@ def _last(pattern: re.Pattern[str], text: str) -> str:
 
 
 def collapse(statements: Sequence[str], longest: int = 70) -> list[str]:
-    """SQL statements in one line each; a run of equal ones becomes one line with ``×50``."""
-    shown: list[tuple[str, int]] = []
+    """SQL statements in one line each, as they first came; those that come again are counted: ``×50``."""
+    shown: dict[str, int] = {}
     for statement in statements:
         line = re.sub(r"\s+", " ", statement).strip()
         line = re.sub(r"^SELECT .*? FROM ", "SELECT … FROM ", line)
         line = line if len(line) <= longest else line[: longest - 1] + "…"
-        if shown and shown[-1][0] == line:
-            shown[-1] = (line, shown[-1][1] + 1)
-        else:
-            shown.append((line, 1))
-    return [line if times == 1 else f"{line}  ×{times}" for line, times in shown]
+        shown[line] = shown.get(line, 0) + 1
+    return [line if times == 1 else f"{line}  ×{times}" for line, times in shown.items()]
 
 
 def _told(answer: Answer) -> str:

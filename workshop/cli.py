@@ -5,14 +5,16 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from workshop import postgres, progress
-from workshop.lessons import ROOT, Lesson, Step, UnknownLesson, all_lessons, find_step
+from workshop import desk, postgres, progress
+from workshop.desk import files_below
+from workshop.lessons import ROOT, Lesson, Step, UnknownLesson, all_lessons, find_lesson, find_step
 from workshop.report import to_encoding
 
 app = typer.Typer(add_completion=True, no_args_is_help=False, rich_markup_mode="markdown")
@@ -21,12 +23,18 @@ app.add_typer(database, name="db")
 console = Console(highlight=False, soft_wrap=True)  # a URL stays in one piece
 
 
+class Refused(Exception):
+    """What was asked for can't be done; the message says why and what to do."""
+
+
 def main() -> int:
     """Run the command line; returns the exit code."""
     try:
         code = app(standalone_mode=False)
-    except (UnknownLesson, postgres.ServerError) as error:
+    except (UnknownLesson, postgres.ServerError, Refused) as error:
         return _fail(str(error))
+    except OSError as error:  # a full disk, a closed folder
+        return _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
     except typer.Exit as leaving:
         return int(leaving.exit_code)
     except typer.Abort:
@@ -153,6 +161,277 @@ def _next_step() -> tuple[Lesson, Step]:
     raise UnknownLesson("Every step is done.")
 
 
+# Checking
+
+
+@app.command()
+def check(
+    what: Annotated[
+        str, typer.Argument(metavar="LESSON|STEP", help="03 or 3.2; without it the next step")
+    ] = "",
+    db: Annotated[str, typer.Option(help="only sqlite, or only postgres")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print the outcomes as JSON, for a program")
+    ] = False,
+) -> None:
+    """Check your work: a lesson or a step. `pytest lessons/03` does the same, with pytest's options."""
+    lesson, step = _lesson_and_step(what)
+    databases = _databases(db)
+    if as_json:
+        raise typer.Exit(_check_as_json(lesson, step, databases))
+    command = [sys.executable, "-m", "pytest", str(lesson.folder), *(["-k", step.id] if step else [])]
+    raise typer.Exit(subprocess.call(command + ([f"--db={db}"] if db else []), cwd=ROOT))
+
+
+def _lesson_and_step(what: str) -> tuple[Lesson, Step | None]:
+    """What "03", "3.2" or nothing means."""
+    if not what:
+        return _next_step()
+    return find_step(what) if "." in what else (_with_steps(find_lesson(what)), None)
+
+
+def _with_steps(lesson: Lesson) -> Lesson:
+    if not lesson.steps:
+        raise UnknownLesson(f"lesson {lesson.handle}, {lesson.title}, has no steps yet")
+    return lesson
+
+
+def _check_as_json(lesson: Lesson, step: Step | None, databases: list[str]) -> int:
+    import json
+
+    from workshop.apps import Submission
+    from workshop.grading import Bench, Grading, imports_of
+    from workshop.verdicts import PASSED
+
+    with Bench(_notice, imports_of(lesson)) as bench:
+        grading = Grading(bench, lesson, Submission(lesson.folder), databases)
+        outcomes = list(grading.run_all([step.id] if step else []))
+    print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=1))
+    return int(any(outcome.verdict != PASSED for outcome in outcomes))
+
+
+@app.command()
+def watch(
+    what: Annotated[
+        str, typer.Argument(metavar="LESSON|STEP", help="03 or 3.2; without it the next step")
+    ] = "",
+    db: Annotated[str, typer.Option(help="only sqlite, or only postgres")] = "",
+) -> None:
+    """Check the step you are on whenever you save a file, and show the first thing to fix."""
+    from workshop.watch import Watch
+
+    lesson, step = _lesson_and_step(what)
+    databases = _databases(db)
+    watching = Watch(lesson, step or _step_here(lesson), databases, console)
+    raise typer.Exit(watching.run())
+
+
+def _databases(db: str) -> list[str]:
+    if db not in {"", "sqlite", "postgres", "postgresql"}:
+        raise Refused(f"there is no database {db!r}: sqlite or postgres")
+    return [{"postgres": "postgresql"}.get(db, db)] if db else []
+
+
+# The reference
+
+
+@app.command()
+def solution(step_id: Annotated[str, typer.Argument(metavar="STEP", help="a step, such as 3.2")]) -> None:
+    """Show the reference's code of a step, and why it is so."""
+    from workshop.render import pieces
+
+    lesson, step = find_step(step_id)
+    if lesson.task:
+        raise Refused(f"a task's solution isn't cut into steps: look into solutions/{lesson.name}")
+    _say((f"{step.id} {step.title}", "bold"))
+    for piece in pieces(lesson, step.id):
+        _say()
+        _say((piece.file, "cyan"), (f"  {piece.why}", "dim"))
+        say_code(piece.code, piece.file)
+
+
+def say_code(code: str, file: str) -> None:
+    """Print code, in colour where there is colour, as it stands."""
+    from rich.syntax import Syntax
+
+    language = {".py": "python", ".sql": "sql", ".ini": "ini"}.get(Path(file).suffix, "text")
+    lines = Syntax("", language, theme="ansi_dark").highlight(code)
+    for line in lines.split("\n"):
+        if console.is_terminal:
+            console.print(Text("  ") + line)
+        else:
+            print(to_encoding(f"  {line.plain}".rstrip(), sys.stdout.encoding))
+
+
+@app.command()
+def diff(
+    name: Annotated[str, typer.Argument(metavar="LESSON", help="03; without it the lesson you are in")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="against the finished reference")] = False,
+) -> None:
+    """Compare your files with the reference, as it is when the step you are on is done."""
+    lesson = _with_steps(find_lesson(name)) if name else _next_step()[0]
+    step = lesson.steps[-1] if everything else _step_here(lesson)
+    upto = "the finished reference" if step == lesson.steps[-1] else f"the reference up to {step.id}"
+    _say((f"lessons/{lesson.name}", "bold"), f" (-) against {upto} (+)")
+    differing = list(differences(lesson, step))
+    for line in differing:
+        style = {"-": "red", "+": "green", "@": "cyan"}.get(line[:1], "")
+        _say((line, style))
+    if not differing:
+        _say("No difference.")
+
+
+def _step_here(lesson: Lesson) -> Step:
+    """The first step of a lesson that isn't done, or the last one."""
+    done = {step for step, passed in progress.load()["done"].items() if passed}
+    return next((step for step in lesson.steps if step.id not in done), lesson.steps[-1])
+
+
+def differences(lesson: Lesson, step: Step) -> Iterator[str]:
+    """How a learner's files differ from the reference with a step done, as a unified diff."""
+    import difflib
+
+    from workshop.render import render_lesson
+
+    mine = {path: content.decode(errors="replace") for path, content in files_below(lesson.folder).items()}
+    for path, text in sorted(render_lesson(lesson, step.id).items()):
+        yours, theirs = mine.get(path, "").splitlines(), text.splitlines()
+        yield from difflib.unified_diff(yours, theirs, f"yours/{path}", f"reference/{path}", lineterm="", n=2)
+
+
+# The desk
+
+
+@app.command()
+def reset(
+    name: Annotated[str, typer.Argument(metavar="LESSON", help="03")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="only this file, such as models.py")] = "",
+    step_id: Annotated[str, typer.Option("--step", help="back to where this step begins")] = "",
+) -> None:
+    """Bring a lesson's folder back to its start. What you have is kept in a backup."""
+    lesson = _with_steps(find_lesson(name))
+    state = lesson.starter if not step_id else _state_before(lesson, step_id)
+    _put(
+        lesson,
+        state,
+        file,
+        f"lessons/{lesson.name} is as it was at the start" + (f" of {step_id}" * bool(step_id)),
+    )
+
+
+def _state_before(lesson: Lesson, step_id: str) -> str:
+    ids = [step.id for step in lesson.steps]
+    if step_id not in ids:
+        raise UnknownLesson(f"lesson {lesson.handle} has the steps {ids[0]} to {ids[-1]}, and no {step_id}")
+    return [lesson.starter, *ids][ids.index(step_id)]
+
+
+@app.command("catch-up")
+def catch_up(
+    step_id: Annotated[str, typer.Argument(metavar="STEP", help="the last step that is done then")],
+) -> None:
+    """Bring a lesson's folder to where a step and all before it are done. What you have is kept."""
+    lesson, step = find_step(step_id)
+    if lesson.task:
+        raise Refused("a task is done from an empty folder, so there is nothing to catch up with")
+    _put(lesson, step.id, "", f"lessons/{lesson.name} has everything up to {step.id} done")
+
+
+def _put(lesson: Lesson, state: str, file: str, now: str) -> None:
+    from workshop.render import render_lesson
+
+    files = desk.as_bytes(render_lesson(lesson, state))
+    if file and file not in files:
+        raise Refused(f"lessons/{lesson.name} has no {file} then. Its files: {', '.join(files) or 'none'}")
+    _say_written(
+        desk.put(lesson, files, file), f"{now}." if not file else f"lessons/{lesson.name}/{file} is back."
+    )
+
+
+def _say_written(done: tuple[desk.Backup | None, list[str]], now: str) -> None:
+    backup, changed = done
+    _say(now if changed else "Nothing to do: the files are like that already.")
+    for path in changed:
+        _say((f"  {path}", "dim"))
+    if backup:
+        _say()
+        _say("What was there: ", (backup.folder.relative_to(ROOT).as_posix(), "cyan"))
+        _say("To get it back: ", (f"workshop restore {backup.name}", "cyan"))
+
+
+@app.command()
+def restore(
+    name: Annotated[
+        str, typer.Argument(metavar="BACKUP", help="its name, or the beginning; without it the list")
+    ] = "",
+) -> None:
+    """Bring back what a lesson's folder was before it was reset. What is there now is kept, too."""
+    found = desk.backups()
+    if not name:
+        for backup in found:
+            _say(f"  {backup.name}", (f"  {len(backup.files)} files", "dim"))
+        _say("Bring one back with: workshop restore NAME" if found else "No backups yet.")
+        return
+    chosen = [backup for backup in found if backup.name.startswith(name)]
+    if len(chosen) != 1:
+        what = "no backup is" if not chosen else "several backups are"
+        raise Refused(f"{what} called {name!r}. workshop restore shows them all")
+    lesson = find_lesson(chosen[0].lesson)
+    _say_written(
+        desk.put(lesson, chosen[0].files), f"lessons/{lesson.name} is as it was in {chosen[0].name}."
+    )
+
+
+# Running the app
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(metavar="LESSON", help="03; without it the lesson you are in")] = "",
+    db: Annotated[str, typer.Option(help="sqlite or postgres")] = "sqlite",
+    fresh: Annotated[bool, typer.Option("--fresh", help="begin with an empty database")] = False,
+    port: Annotated[int, typer.Option(help="the first port to try")] = 8000,
+) -> None:
+    """Serve a lesson's app with uvicorn, and start it anew whenever a file is saved. Ctrl-C ends it."""
+    from workshop import serve
+
+    lesson = _with_steps(find_lesson(name)) if name else _next_step()[0]
+    raise typer.Exit(serve.run(lesson, db, fresh, port, _say))
+
+
+# The computer
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print the findings as JSON, for a program")
+    ] = False,
+) -> None:
+    """Look whether this computer has all that the course needs, and say how to mend what it lacks."""
+    from workshop.doctor import examine
+
+    findings = list(examine(_notice))
+    if as_json:
+        import json
+
+        print(json.dumps([vars(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            _say(("  ✓ ", "green") if finding.ok else ("  ✗ ", "red"), f"{finding.what:<12} {finding.found}")
+            if not finding.ok:
+                _say((f"    {'':<12} {finding.mend}", "yellow"))
+    raise typer.Exit(int(not all(finding.ok for finding in findings)))
+
+
+@app.command()
+def update() -> None:
+    """Fetch the newest version of the course. Files that you have changed stay as they are."""
+    from workshop.update import update as fetch
+
+    raise typer.Exit(fetch(_say))
+
+
 # The database
 
 
@@ -186,6 +465,16 @@ def db_bin() -> None:
     if program is None:
         raise postgres.ServerError("There is no PostgreSQL here. Its programs come with the packages.")
     print(program.parent)
+
+
+@database.command("sql")
+def db_sql(file: Annotated[Path, typer.Argument(metavar="FILE", help="a file of SQL statements")]) -> None:
+    """Run a file of SQL on the server with psql, up to the first statement that fails."""
+    program = postgres.psql()
+    if program is None:
+        raise postgres.ServerError("There is no psql here. Its place is beside the pip-installed server.")
+    url = postgres.server_url(_notice)
+    raise typer.Exit(subprocess.call([str(program), "-v", "ON_ERROR_STOP=1", "-f", str(file), "-d", url]))
 
 
 @database.command("stop")

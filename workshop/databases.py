@@ -14,7 +14,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from workshop.postgres import ServerError, connect, execute
+from workshop.postgres import ServerError, connect, execute, on_database
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # type: ignore[import-untyped]  # noqa: N812
@@ -93,7 +93,7 @@ class PostgresDatabases:
     def _make(self) -> str:
         name = f"{self.prefix}{next(self._numbers)}"
         execute(self._making, self._create.format(name))
-        return re.sub(r"^(postgresql://[^/?]*)[^?]*", rf"\1/{name}", self._server_url)
+        return on_database(self._server_url, name)
 
 
 def remove_leftovers(connection: "Connection", names: str = "workshop_[0-9a-f]{8}_") -> None:

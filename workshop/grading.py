@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property
 from pathlib import Path
@@ -349,8 +349,8 @@ class Grading:
             waits_for,
         )
 
-    def run_all(self, steps: Iterable[str] = ()) -> Iterator[Outcome]:
-        """Run the checks, the apps of the next ones started while one runs."""
+    def run_all(self, steps: Iterable[str] = ()) -> Generator[Outcome, None, None]:
+        """Run the checks, the apps of the next ones started while one runs. To close it ends them."""
         tasks = self.tasks(steps)
         try:
             for index, task in enumerate(tasks):

@@ -77,6 +77,11 @@ def connect(url: str, name: str = "workshop") -> "Connection":
     return connection
 
 
+def on_database(url: str, name: str) -> str:
+    """The address of another database on the same server."""
+    return re.sub(r"^(postgresql://[^/?]*)[^?]*", rf"\1/{name}", url)
+
+
 def execute(connection: "Connection", statement: str, *values: object) -> list[tuple[Any, ...]]:
     """Run a statement and return its rows."""
     import psycopg2

@@ -7,6 +7,9 @@ shows the lines marked ``# starter: ``; once it is done it shows the others. SQL
 import hashlib
 import re
 import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from workshop.lessons import LESSONS, SOLUTIONS, Lesson, all_lessons
@@ -83,6 +86,38 @@ def _tidy(text: str) -> str:
     text = re.sub(r"\n{4,}", "\n\n\n", text)  # two blank lines at most
     text = re.sub(r"\n{3,}(?=[ \t])", "\n\n", text)  # and one inside a block
     return text.strip("\n") + "\n" if text.strip() else ""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A region of a step: where it is, why it is so, and its code when the step is done."""
+
+    file: str
+    why: str
+    code: str
+
+
+def pieces(lesson: Lesson, step: str) -> list[Piece]:
+    """What a step adds or changes, file by file, in the order of the files."""
+    found: list[Piece] = []
+    for path, source in solution_files(lesson).items():
+        found += [Piece(path, why, textwrap.dedent(code)) for why, code in _regions(source, step)]
+    return found
+
+
+def _regions(source: str, step: str) -> Iterator[tuple[str, str]]:
+    """Why and code of each region of a step in a file."""
+    lines = source.splitlines()
+    for start, line in enumerate(lines):
+        match = _REGION.match(line)
+        if not match or match["step"] != step:
+            continue
+        depth = 1
+        for end in range(start + 1, len(lines)):
+            depth += bool(_REGION.match(lines[end])) - bool(_END.match(lines[end]))
+            if depth == 0:
+                yield line.partition(": ")[2], render("\n".join(lines[start : end + 1]), step)
+                break
 
 
 def solution_files(lesson: Lesson) -> dict[str, str]:

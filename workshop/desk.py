@@ -1,0 +1,140 @@
+"""The learner's desk: nothing on it is replaced without a backup, and a file is old or new, never half."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from workshop.lessons import ROOT, Lesson, all_lessons
+
+BACKUPS = ROOT / ".workshop" / "backups"
+_UNFINISHED = ".workshop-"  # begins the names of files and folders that are still being written
+_LEFT_OUT = shutil.ignore_patterns(
+    "__pycache__", ".*_cache", ".git", ".venv", "venv", "*.db", "*.db-*", f"{_UNFINISHED}*"
+)
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a lesson's folder held at a moment."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def lesson(self) -> str:
+        """The name of the lesson's folder."""
+        return self.name.partition("_")[2]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return files_below(self.folder)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Relative path → content of all that a learner could have written; no databases and no caches."""
+    found = {}
+    for parent, folders, names in os.walk(folder):
+        left = _LEFT_OUT(parent, [*folders, *names])
+        folders[:] = sorted(set(folders) - left)
+        for name in sorted(set(names) - left):
+            path = Path(parent, name)
+            if path.is_file():
+                found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
+
+
+def back_up(lesson: Lesson) -> Backup | None:
+    """Copy a lesson's folder into a dated backup. None: there is nothing to copy."""
+    files = files_below(lesson.folder)
+    return Backup(keep(lesson.name, files)) if files else None
+
+
+def keep(name: str, files: Mapping[str, bytes]) -> Path:
+    """Write files into a new dated folder of the backups, which is there whole or not at all."""
+    BACKUPS.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=BACKUPS))
+    for path, content in files.items():
+        write(unfinished / path, content)
+    target = _free_name(f"{datetime.now().astimezone():%Y-%m-%dT%H-%M-%S}_{name}")
+    unfinished.rename(target)
+    return target
+
+
+def _free_name(name: str) -> Path:
+    stamp, _, lesson = name.partition("_")
+    for number in range(1, 1000):
+        target = BACKUPS / (name if number == 1 else f"{stamp}.{number:03}_{lesson}")
+        if not target.exists():
+            return target
+    raise OSError(f"too many backups are called {name}")
+
+
+def backups() -> list[Backup]:
+    """All backups, the newest first."""
+    names = {lesson.name for lesson in all_lessons()}
+    found = [Backup(path) for path in BACKUPS.glob("*_*")] if BACKUPS.exists() else []
+    return sorted((one for one in found if one.lesson in names), key=lambda one: one.name, reverse=True)
+
+
+def put(lesson: Lesson, files: Mapping[str, bytes], only: str = "") -> tuple[Backup | None, list[str]]:
+    """Make a lesson's folder hold these files, and no other Python file; returns the backup and what changed.
+
+    With `only`, no other file is touched.
+    """
+    there = files_below(lesson.folder)
+    wanted = {path: content for path, content in files.items() if not only or path == only}
+    changed = [path for path, content in wanted.items() if there.get(path) != content]
+    gone = [path for path in there if path.endswith(".py") and path not in files and not only]
+    if not changed and not gone:
+        return None, []
+    backup = back_up(lesson)
+    for path in changed:
+        write(lesson.folder / path, wanted[path])
+    for path in gone:
+        (lesson.folder / path).unlink(missing_ok=True)
+    _sweep(lesson.folder)
+    return backup, sorted([*changed, *gone])
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file at once: whoever looks, and whatever stops us, finds the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, name)
+        else:
+            Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a run that was cut off has left half-written."""
+    for path in _unfinished(folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _unfinished(folder: Path) -> Iterator[Path]:
+    yield from (path for path in folder.rglob(f"{_UNFINISHED}*") if path.is_file())
+
+
+def as_bytes(files: Mapping[str, str]) -> dict[str, bytes]:
+    """Rendered files as they are written."""
+    return {path: text.encode() for path, text in files.items()}
