@@ -238,6 +238,7 @@ def _databases(db: str) -> list[str]:
 @app.command()
 def solution(step_id: Annotated[str, typer.Argument(metavar="STEP", help="a step, such as 3.2")]) -> None:
     """Show the reference's code of a step, and why it is so."""
+    from workshop.live import code_lines
     from workshop.render import pieces
 
     lesson, step = find_step(step_id)
@@ -247,20 +248,8 @@ def solution(step_id: Annotated[str, typer.Argument(metavar="STEP", help="a step
     for piece in pieces(lesson, step.id):
         _say()
         _say((piece.file, "cyan"), (f"  {piece.why}", "dim"))
-        say_code(piece.code, piece.file)
-
-
-def say_code(code: str, file: str) -> None:
-    """Print code, in colour where there is colour, as it stands."""
-    from rich.syntax import Syntax
-
-    language = {".py": "python", ".sql": "sql", ".ini": "ini"}.get(Path(file).suffix, "text")
-    lines = Syntax("", language, theme="ansi_dark").highlight(code)
-    for line in lines.split("\n"):
-        if console.is_terminal:
-            console.print(Text("  ") + line)
-        else:
-            print(to_encoding(f"  {line.plain}".rstrip(), sys.stdout.encoding))
+        for line in code_lines(piece.code, piece.file):
+            console.print(line)
 
 
 @app.command()
@@ -380,6 +369,23 @@ def restore(
     _say_written(
         desk.put(lesson, chosen[0].files), f"lessons/{lesson.name} is as it was in {chosen[0].name}."
     )
+
+
+# For the class
+
+
+@app.command()
+def live(
+    what: Annotated[str, typer.Argument(metavar="LESSON|STEP", help="04, or 4.3 to begin there")],
+    here: Annotated[bool, typer.Option("--here", help="type into lessons/, not into a scratch copy")] = False,
+) -> None:
+    """Play a lesson for a class: each piece of code with its why, notes, checks, SQL and the clock."""
+    from workshop.live import Live
+
+    lesson, step = _lesson_and_step(what)
+    if lesson.task:
+        raise Refused("a task is done from an empty folder, and its solution isn't cut into pieces")
+    raise typer.Exit(Live(lesson, step or lesson.steps[0], here, console).run())
 
 
 # Running the app

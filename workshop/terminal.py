@@ -41,19 +41,22 @@ class Screen:
     def width(self) -> int:
         return min(self.console.width, 100)
 
-    def show(self, lines: Iterable[Line], *, over: bool = True) -> None:
+    def show(self, lines: Iterable[Line | Text], *, over: bool = True) -> None:
         """Print lines; in a terminal over what was there, in one piece."""
         with self.console.capture() as captured:
             for line in lines:
-                text = Text()
-                for words, style in line:
-                    text.append(to_encoding(words, self.console.encoding), _STYLES.get(style, style))
-                self.console.print(text, soft_wrap=True)
+                self.console.print(line if isinstance(line, Text) else self._text(line), soft_wrap=True)
         drawn = captured.get()
         if self.is_terminal and over:
             drawn = "\x1b[H" + drawn.replace("\n", "\x1b[K\n") + "\x1b[J"
         self.console.file.write(drawn)
         self.console.file.flush()
+
+    def _text(self, line: Line) -> Text:
+        text = Text()
+        for words, style in line:
+            text.append(to_encoding(words, self.console.encoding), _STYLES.get(style, style))
+        return text
 
 
 @contextmanager
