@@ -405,7 +405,7 @@ class App(Requests):
     def request(self, method: str, path: str, *, timeout: float | None = None, **keywords: Any) -> Answer:
         """Send one request; the check fails if no answer comes. A 500 carries the learner's frames."""
         if not self.running:
-            self.start()
+            self.wait_until_ready()
         asked = f"{method} {path}"
         if keywords.get("json") is not None:
             asked += " " + show(keywords["json"])
@@ -441,7 +441,7 @@ class App(Requests):
     def probe(self, function: Callable[..., Any], *modules: str, **arguments: Any) -> Any:
         """Run a function of the grader's inside the app's process, on its modules; returns JSON."""
         if not self.running:
-            self.start()
+            self.wait_until_ready()
         asked = sentence_of(function)
         source = textwrap.dedent(inspect.getsource(function))
         reply = self._ask(
@@ -479,7 +479,7 @@ class App(Requests):
     def statements(self, since: int) -> list[str]:
         """The SQL statements that the app has sent, from number `since` on."""
         if not self.running:
-            self.start()
+            self.wait_until_ready()
         found: list[str] = self._ask({"ask": "statements", "since": since}, "SQL statements")["statements"]
         return found
 
@@ -500,7 +500,7 @@ class App(Requests):
     def sql(self, statement: str, /, **parameters: Any) -> list[dict[str, Any]]:
         """Run SQL on the grader's own connection and commit; returns the rows, if there are any."""
         if not self.was_used:
-            self.start()
+            self.wait_until_ready()
         self._check_that_database_exists(statement)
         try:
             with self.connection() as connection:
@@ -513,7 +513,7 @@ class App(Requests):
     def schema(self) -> dict[str, Any]:
         """What the database says of its tables."""
         if not self.was_used:
-            self.start()
+            self.wait_until_ready()
         self._check_that_database_exists("What the database says of its tables")
         with self.connection() as connection:
             return read_schema(connection)
