@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -255,3 +256,141 @@ def test_run_serves_the_app(copy: "Copy") -> None:
     assert "http://127.0.0.1:84" in shown
     terminal.press("\x03")
     assert terminal.end()[0] in {0, 130, -2}
+
+
+def test_watch_without_a_terminal_says_what_it_does(copy: "Copy") -> None:
+    """As in an editor's task window: no keys, no redrawing, and the next save goes on."""
+    import subprocess
+
+    watching = subprocess.Popen(
+        copy.command("watch", "1.1"),
+        cwd=copy.root,
+        env=copy.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert watching.stdout
+    lines = iter(watching.stdout.readline, "")
+    assert any("there is no blog.db" in line for line in lines)
+    edit(copy, "database.py", render_lesson(LESSON, "1.1")["database.py"])
+    assert any("1.1 is done. The next save checks 1.2." in line for line in lines)
+    edit(copy, "database.py", render_lesson(LESSON, "1.2")["database.py"])
+    shown = next(line for line in lines if "1.2 is done" in line)
+    assert "\x1b" not in shown
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(30) == 0
+    watching.stdout.close()
+
+
+def test_a_killed_watch_leaves_files_and_no_process(copy: "Copy") -> None:
+    import psutil
+
+    edit(copy)
+    before = files(copy)
+    terminal = copy.terminal("watch", "01")
+    terminal.until("q quit")
+    children = psutil.Process(terminal.pid).children(recursive=True)
+    terminal.kill()
+    assert terminal.end()[0] == -signal.SIGKILL
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert files(copy) == before
+
+
+def test_live_here_keeps_what_was_there(copy: "Copy") -> None:
+    edit(copy)
+    terminal = copy.terminal("live", "1.2", "--here")
+    terminal.until("q quit")
+    assert files(copy)["main.py"] == "# mine\n", "nothing is written before a key is pressed"
+    terminal.press("\r")
+    terminal.until("workshop restore 2")
+    assert files(copy) == render_lesson(LESSON, "1.2")
+    terminal.press("q")
+    assert terminal.end()[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("hint", "1.1"),
+        ("solution", "1.1"),
+        ("diff", "01"),
+        ("catch-up", "1.1"),
+        ("reset", "01"),
+        ("restore",),
+        ("db",),
+        ("--help",),
+    ],
+    ids=" ".join,
+)
+def test_every_command_has_colours_in_a_terminal_only(copy: "Copy", arguments: tuple[str, ...]) -> None:
+    terminal = copy.terminal(*arguments)
+    code, shown = terminal.end()
+    assert code == 0
+    piped = copy.workshop(*arguments)
+    assert piped.returncode == 0
+    assert "\x1b" not in piped.stdout
+    copy.environment["NO_COLOR"] = "1"
+    try:
+        plain = copy.terminal(*arguments).end()[1]
+    finally:
+        del copy.environment["NO_COLOR"]
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", plain)
+    assert "\x1b[" in shown or arguments in {("db",), ("restore",), ("reset", "01")}
+
+
+def test_run_on_postgresql_keeps_its_rows_until_told(copy: "Copy") -> None:
+    import httpx
+
+    lesson = find_lesson("03")
+    for path, text in render_lesson(lesson, lesson.steps[-1].id).items():
+        (copy.root / "lessons" / lesson.name / path).write_text(text)
+    user = {"username": "ann", "email": "ann@example.com", "password": "correct horse"}
+    for more, expected in ((("--fresh",), [201]), ((), [409]), (("--fresh",), [201])):
+        terminal = copy.terminal("run", "03", "--db", "postgres", "--port", "8450", *more)
+        address = re.search(r"http://[\d.:]+", terminal.until("Application startup complete"))
+        assert address
+        statuses = [httpx.post(f"{address[0]}/users", json=user, timeout=30).status_code]
+        terminal.press("\x03")
+        terminal.end()
+        assert statuses == expected
+
+
+# New versions
+
+
+def test_update_never_touches_a_learners_work(copy: "Copy", tmp_path: Path) -> None:
+    import shutil
+    import subprocess
+
+    def git(*arguments: str, folder: Path) -> None:
+        own = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"]
+        subprocess.run(["git", *own, *arguments], cwd=folder, check=True, capture_output=True)
+
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    shutil.copytree(copy.root, origin, ignore=shutil.ignore_patterns(".workshop"))
+    git("init", folder=origin)
+    git("add", "-A", folder=origin)
+    git("commit", "-m", "first", folder=origin)
+    git("clone", str(origin), str(clone), folder=tmp_path)
+    mine, theirs = clone / "lessons" / LESSON.name, origin / "lessons" / LESSON.name
+    (mine / "main.py").write_text("# mine\n")
+    (mine / "schemas.py").unlink()
+    (theirs / "main.py").write_text("# new\n")
+    (theirs / "models.py").write_text("# new\n")
+    (theirs / "schemas.py").write_text("# new\n")
+    git("commit", "-am", "second", folder=origin)
+    learner = subprocess.run(
+        [sys.executable, "-m", "workshop.cli", "update"],
+        cwd=clone,
+        env=copy.environment | {"PYTHONPATH": str(clone)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert learner.returncode == 0, learner.stdout + learner.stderr
+    assert (mine / "main.py").read_text() == "# mine\n"
+    assert (mine / "models.py").read_text() == "# new\n"
+    assert not (mine / "schemas.py").exists()
+    assert f"yours stays: lessons/{LESSON.name}/main.py" in learner.stdout
