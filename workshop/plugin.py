@@ -4,6 +4,7 @@ The name of a folder is rewritten to the lesson's checks, which are ordinary pyt
 pytest's own options keep working. The reporter is made for learners.
 """
 
+import gc
 import os
 import re
 import signal
@@ -193,9 +194,12 @@ def _clean_up_when_told_to_stop() -> None:
                 signal.signal(getattr(signal, name), lambda number, _: pytest.exit("stopped", 128 + number))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _RUN in config.stash:
         config.stash[_RUN].close()
+    if config.getoption(_OPTION, None):
+        gc.freeze()  # pytest collects garbage ten times before it ends, which takes longer than many a check
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
