@@ -17,7 +17,13 @@ from workshop.desk import files_below
 from workshop.lessons import ROOT, Lesson, Step, UnknownLesson, all_lessons, find_lesson, find_step
 from workshop.report import to_encoding
 
-app = typer.Typer(add_completion=True, no_args_is_help=False, rich_markup_mode="markdown")
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=False,
+    rich_markup_mode="markdown",
+    epilog="Begin with `workshop watch`: it checks the step you are on whenever you save a file. "
+    "Stuck? `workshop hint`. Lost? `workshop`. Something odd? `workshop doctor`.",
+)
 database = typer.Typer(no_args_is_help=False, help="The PostgreSQL server that came with the packages.")
 app.add_typer(database, name="db")
 console = Console(highlight=False, soft_wrap=True)  # a URL stays in one piece
