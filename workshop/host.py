@@ -62,6 +62,7 @@ def main() -> None:
             continue  # an app that needs it gets the same error, in its own words
     if "pwdlib" in sys.modules:
         _hash_quickly()
+    _find_email_validator_once()
     gc.collect()
     gc.freeze()
     if forks:
@@ -82,6 +83,15 @@ def _hash_quickly() -> None:
         make(self, 1, 8 * parallelism, parallelism, *more, **named)
 
     argon2.PasswordHasher.__init__ = make_quick  # type: ignore[method-assign]
+
+
+def _find_email_validator_once() -> None:
+    """Pydantic looks its version up among all packages for each field of an EmailStr, in each app anew."""
+    from pydantic import networks
+
+    with contextlib.suppress(ImportError):
+        networks.import_email_validator()
+        networks.import_email_validator = lambda: None
 
 
 def _fork_apps() -> None:
