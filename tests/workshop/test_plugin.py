@@ -130,8 +130,7 @@ class Clone:
                 done = ALSO_DONE.id if lesson == FIRST else lesson.starter
                 files = render_lesson(lesson, done)
                 self.write({f"lessons/{lesson.name}/{path}": text for path, text in files.items()})
-            else:
-                self.write({f"lessons/{lesson.name}/README.md": "In preparation.\n"})
+            self.write({f"lessons/{lesson.name}/README.md": "Read me.\n"})
 
     def write(self, files: Mapping[str, str]) -> None:
         for path, text in files.items():
