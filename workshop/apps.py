@@ -72,7 +72,9 @@ def _connect_to_sqlite() -> Any:
 def _connect_to_postgres() -> Any:
     import psycopg2  # type: ignore[import-untyped]
 
-    return psycopg2.connect(_target.url.render_as_string(hide_password=False))
+    given = _target.url.query.get("options", "")
+    options = f"{given} -c lock_timeout=5s -c statement_timeout=20s"  # an app may hold a lock for ever
+    return psycopg2.connect(_target.url.render_as_string(hide_password=False), options=options)
 
 
 class Submission:
@@ -611,7 +613,10 @@ class App(Requests):
         output = self.output
         start, after = output[: self._printed_at_start], output[self._printed_at_start :]
         start = "".join(line for line in start.splitlines(keepends=True) if not line.startswith("INFO:"))
-        return printed((start + after)[-_SHOWN_OUTPUT:].replace(f"{self.folder}{os.sep}", ""))
+        shown = start + after
+        if len(shown) > _SHOWN_OUTPUT:
+            shown = shown[-_SHOWN_OUTPUT:].partition("\n")[2]
+        return printed(shown.replace(f"{self.folder}{os.sep}", ""))
 
 
 def _read(file: Path) -> str:

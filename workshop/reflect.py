@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.sql import sqltypes
 
-_NOW = re.compile(r"\b(now|current_timestamp|clock_timestamp)\b", re.IGNORECASE)
+_NOW = re.compile(r"\b(now|(current|clock|transaction|statement)_timestamp)\b", re.IGNORECASE)
 _CAST = re.compile(r"::[a-z ]+(\([\d,]+\))?\)*$")
 _TRUTH = {"0": "false", "f": "false", "1": "true", "t": "true"}
 
@@ -56,7 +56,7 @@ def _table(parts: Mapping[str, Any]) -> dict[str, Any]:
             for item in parts["foreign keys"]
         ],
         "indexes": [
-            {"columns": item["column_names"], "name": item["name"], "what": ""}
+            {"columns": item["column_names"], "name": item["name"], "what": _where(item)}
             for item in indexes
             if not item["unique"]
         ],

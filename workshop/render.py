@@ -18,6 +18,7 @@ _REGION = re.compile(r"\s*(?:#|--) region step (?P<step>\d+\.\d+): \S")
 _ALMOST_REGION = re.compile(r"\s*(?:#|--)\s*(?:region|endregion|starter)\b")
 _END = re.compile(r"\s*(?:#|--) endregion$")
 _STARTER = re.compile(r"(?P<indent>\s*)(?:#|--) starter:(?: (?P<text>.*))?$")
+_DATABASE = re.compile(r"\.db($|-)|\.sqlite")
 _SKIPPED = {
     "__pycache__",
     ".mypy_cache",
@@ -132,7 +133,7 @@ def read_files(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and not _SKIPPED.intersection(path.relative_to(folder).parts)
-        and not path.name.startswith("blog.db")
+        and not _DATABASE.search(path.name)
     }
 
 
