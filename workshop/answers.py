@@ -21,7 +21,7 @@ from workshop.apps import Answer, App, Ran, Requests
 from workshop.lessons import ROOT, SOLUTIONS, Lesson
 
 _FOLDER = ROOT / ".workshop"
-_PACKAGES = ("fastapi", "pydantic", "sqlalchemy", "psycopg2-binary", "uvicorn")
+_PACKAGES = ("alembic", "fastapi", "pydantic", "sqlalchemy", "psycopg2-binary", "uvicorn")
 Call = tuple[str, Any]  # what was asked, as text, and what the reference answered
 
 

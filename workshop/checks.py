@@ -140,7 +140,7 @@ class Apps:
 
     # Commands
 
-    def run(self, *command: str, why: str = "", fails: bool | None = False, **keywords: Any) -> Both:
+    def run(self, *command: "str | Both", why: str = "", fails: bool | None = False, **keywords: Any) -> Both:
         """Run ``alembic …`` or a script of the folder in both, not serving for it; returns both `Ran`.
 
         The check fails if the learner's fails; or, with ``fails=True``, if it doesn't. With None either is
@@ -152,7 +152,7 @@ class Apps:
         with _explained(why):
             return Both(expected, self.yours.run(*theirs, fails=fails, **others))
 
-    def alembic(self, *arguments: str, **keywords: Any) -> Both:
+    def alembic(self, *arguments: "str | Both", **keywords: Any) -> Both:
         """Run ``alembic`` with these arguments in both."""
         return self.run("alembic", *arguments, **keywords)
 

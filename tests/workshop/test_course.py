@@ -87,14 +87,19 @@ class Proofs:
         return self._mistakes[mistake.lesson.name, mistake.name].result()
 
     def _grade_mistake(self, mistake: Mistake) -> list[Outcome]:
-        """The step on all databases, and on one the steps that it builds on directly."""
+        """The steps that it builds on directly, and the step itself on one database after another."""
         lesson = mistake.lesson
         submission = Submission(lesson.folder, mistake.files())
-        one = mistake.databases or lesson.databases[:1]
+        databases = mistake.databases or lesson.databases
         before = lesson.step(mistake.step).needs
-        outcomes = list(Grading(self._bench, lesson, submission, one).run_all(before)) if before else []
-        grading = Grading(self._bench, lesson, submission, mistake.databases)
-        return outcomes + list(grading.run_all([mistake.step]))
+        outcomes: list[Outcome] = []
+        if before:
+            outcomes += Grading(self._bench, lesson, submission, databases[:1]).run_all(before)
+        for database in databases:
+            outcomes += Grading(self._bench, lesson, submission, [database]).run_all([mistake.step])
+            if any(outcome.verdict == FAILED for outcome in outcomes):
+                break
+        return outcomes
 
     def grade(self, lesson: Lesson, files: dict[str, str], steps: list[str]) -> list[Outcome]:
         return list(Grading(self._bench, lesson, Submission(lesson.folder, files)).run_all(steps))
