@@ -13,6 +13,21 @@ PASSWORD = "it's a s3cret"
 IN_QUOTES = "'it''s a s3cret'"
 SCRIPT_SECONDS = 20
 OWN_NAMES = re.compile(r"(?<!\w)(bloguser|blogdb)", re.IGNORECASE)
+MADE = re.compile(
+    r'^\s*CREATE\s+(?:ROLE|USER|GROUP|DATABASE)\s+"?(?!IF\b|MAPPING\b)(\w+)', re.IGNORECASE | re.MULTILINE
+)
+REMARK = re.compile(r"/\*.*?\*/", re.DOTALL)
+WHY_PASSWORD = (
+    "The password is a variable of psql. PASSWORD :'password' puts it in, in quotes: the colon stands before "
+    "the quote. Inside other quotes, or between $$, psql replaces nothing. No password stands in the file "
+    "itself."
+)
+WHY_NO_LOGIN = {
+    "does not exist": "setup.sql makes two things: the role bloguser and the database blogdb.",
+    "permission denied": "To come in, a role needs CONNECT on the database. Its owner has it.",
+    "not permitted": "To log in, a role needs LOGIN. CREATE USER is CREATE ROLE with LOGIN.",
+    "": "To log in, the role bloguser (in lower case) needs LOGIN and the password of the variable.",
+}
 
 
 def run_setup(apps: Apps) -> sa.URL:
@@ -23,10 +38,25 @@ def run_setup(apps: Apps) -> sa.URL:
     app = apps.yours
     file = app.folder / "setup.sql"
     apps.expect(file.exists(), "setup.sql", expected="a file in the lesson's folder", yours="no such file")
-    script = OWN_NAMES.sub(rf"{app.prefix}\1", file.read_text(encoding="utf-8", errors="replace"))
-    problem, statements = run_psql(app, script)
+    text = file.read_text(encoding="utf-8", errors="replace")
+    stranger = next((made for made in MADE.findall(REMARK.sub("", text)) if not OWN_NAMES.match(made)), "")
+    apps.expect(
+        not stranger,
+        "The roles and databases that setup.sql makes",
+        expected="the role bloguser and the database blogdb",
+        yours=f"it makes {stranger}",
+        why="Use these names, in lower case. Any further role or database has a name that begins with one "
+        "of them.",
+    )
+    problem, statements = run_psql(app)
     asked = f'psql -v ON_ERROR_STOP=1 -v password="{PASSWORD}" -f setup.sql'
-    apps.expect(not problem, asked, expected="every statement works", yours=problem.replace(app.prefix, ""))
+    apps.expect(
+        not problem,
+        asked,
+        expected="every statement works",
+        yours=problem.replace(app.prefix, ""),
+        why=WHY_PASSWORD if "PASSWORD" in problem.upper() else "",
+    )
     with_password = [line for line in statements.splitlines() if "password" in line.lower()]
     apps.expect(
         IN_QUOTES in statements,
@@ -35,17 +65,19 @@ def run_setup(apps: Apps) -> sa.URL:
         yours=with_password[0].replace(app.prefix, "").strip()
         if with_password
         else "no statement gives a role a password",
-        why="The password is a variable of psql. PASSWORD :'password' puts it in, in quotes: the colon "
-        "stands before the quote. No password stands in the file itself.",
+        why=WHY_PASSWORD,
     )
     return app.url.set(username=f"{app.prefix}bloguser", password=PASSWORD, database=f"{app.prefix}blogdb")
 
 
-def run_psql(app: App, script: str) -> tuple[str, str]:
-    """Run a script as the server's administrator; returns its first error, and the statements as sent."""
+def run_psql(app: App) -> tuple[str, str]:
+    """Run setup.sql as the server's administrator; returns its first error, and the statements as sent."""
     folder = app.folder.with_name("script")
-    folder.mkdir()
-    (folder / "setup.sql").write_text(script, encoding="utf-8")
+    for file in app.folder.rglob("*.sql"):  # it may include others
+        script = OWN_NAMES.sub(rf"{app.prefix}\1", file.read_text(encoding="utf-8", errors="replace"))
+        target = folder / file.relative_to(app.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(script, encoding="utf-8")
     program = postgres.psql()
     if program is None:
         raise Unavailable("psql is missing: install PostgreSQL's client programs")
@@ -64,9 +96,14 @@ def run_psql(app: App, script: str) -> tuple[str, str]:
         )
     except subprocess.TimeoutExpired:
         return f"not done within {SCRIPT_SECONDS} s", ""
-    errors = [line for line in done.stderr.splitlines() if "NOTICE:" not in line]
-    first = "\n".join(errors[:3]).removeprefix("psql:") or f"psql ends with {done.returncode}"
-    return first if done.returncode else "", done.stdout
+    lines = done.stderr.splitlines()
+    since = next((place for place, line in enumerate(lines) if "ERROR:" in line), None)
+    if done.returncode and since is None:
+        lines, since = [line for line in lines if "NOTICE:" not in line], 0
+    if since is None:
+        return "", done.stdout
+    first = "\n".join(lines[since : since + 3]).removeprefix("psql:")
+    return first or f"psql ends with {done.returncode}", done.stdout
 
 
 def problem_with(url: sa.URL, *statements: str) -> str:
@@ -90,7 +127,7 @@ def expect_login(apps: Apps, url: sa.URL) -> None:
         f'Log in as bloguser, after psql -v password="{PASSWORD}" -f setup.sql',
         expected="the server lets bloguser in",
         yours=problem.replace(apps.yours.prefix, ""),
-        why="To log in, a role needs LOGIN (CREATE USER has it), its password, and CONNECT on the database.",
+        why=next(why for symptom, why in WHY_NO_LOGIN.items() if symptom in problem),
     )
 
 
@@ -123,10 +160,12 @@ TOO_MUCH = """
     WHERE (rolsuper OR rolcreatedb OR rolcreaterole) AND pg_has_role(:role, oid, 'MEMBER')
     ORDER BY rolname <> :role
 """
-OPEN_SCHEMAS = """
-    SELECT nspname FROM pg_namespace
+OPEN_TO_ALL = """
+    SELECT 'in schema ' || nspname FROM pg_namespace
     WHERE has_schema_privilege('public', oid, 'CREATE')
       AND current_setting('server_version_num')::int >= 150000
+    UNION ALL
+    SELECT 'in schemas of its own' WHERE has_database_privilege('public', current_database(), 'CREATE')
 """
 
 
@@ -149,11 +188,11 @@ def test_bloguser_may_do_nothing_else(apps: Apps) -> None:
         apps.yours.url.set(drivername="postgresql+psycopg2", database=url.database), poolclass=sa.NullPool
     )
     with engine.connect() as connection:
-        schemas = connection.scalars(sa.text(OPEN_SCHEMAS)).all()
+        places = connection.scalars(sa.text(OPEN_TO_ALL)).all()
     apps.expect(
-        not schemas,
+        not places,
         "Who may make tables in blogdb, after setup.sql",
         expected="bloguser and nobody else",
-        yours=f"every role (PUBLIC), in schema {', '.join(schemas)}",
+        yours=f"every role (PUBLIC), {', '.join(places)}",
         why="PUBLIC means every role of the server, today's and tomorrow's. Grant to bloguser alone.",
     )

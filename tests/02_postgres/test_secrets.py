@@ -19,8 +19,8 @@ def test_health_names_the_kind(apps: Apps) -> None:
 @step("2.5")
 def test_the_log_names_the_database(apps: Apps) -> None:
     """While it starts, the app writes a line that names its database."""
-    apps.ready()
-    name = "blog.db" if apps.database == "sqlite" else str(apps.yours.url.database)
+    name = "notes.db" if apps.database == "sqlite" else str(apps.yours.url.database)
+    apps.yours.start({"DATABASE_URL": "sqlite:///notes.db"} if apps.database == "sqlite" else {})
     apps.expect(
         name in apps.yours.output,
         "What your app prints or logs while it starts",
