@@ -363,6 +363,8 @@ def _told(answer: Answer) -> str:
     if answer.error:
         return f"{answer.status}  {answer.error}"
     detail = answer.body.get("detail") if isinstance(answer.body, dict) else None
+    if detail == "Not Found":
+        return f"{answer.status}  Not Found: no route answers this"
     if detail is not None and answer.status >= 400:
         return f"{answer.status}  {_detail(detail)}"
     return f"{answer.status}"

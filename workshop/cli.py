@@ -144,6 +144,9 @@ def hint(
     if number < total:
         _say()
         _say(("The next hint: ", "dim"), f"workshop hint {step.id}")
+    else:
+        _say()
+        _say(("The last hint. The answer: ", "dim"), f"workshop solution {step.id}")
 
 
 def hint_lines(text: str, width: int) -> Iterator[tuple[str, str]]:
@@ -159,6 +162,10 @@ def hint_lines(text: str, width: int) -> Iterator[tuple[str, str]]:
 
 
 def _next_step() -> tuple[Lesson, Step]:
+    """The first step that isn't done, of the lesson in whose folder we are, or of all."""
+    here = [lesson for lesson in all_lessons() if lesson.steps and Path.cwd().is_relative_to(lesson.folder)]
+    if here:
+        return here[0], _step_here(here[0])
     done = {step for step, passed in progress.load()["done"].items() if passed}
     for lesson in all_lessons():
         for step in lesson.steps:
@@ -242,18 +249,22 @@ def _databases(db: str) -> list[str]:
 
 
 @app.command()
-def solution(step_id: Annotated[str, typer.Argument(metavar="STEP", help="a step, such as 3.2")]) -> None:
+def solution(
+    step_id: Annotated[
+        str, typer.Argument(metavar="STEP", help="a step, such as 3.2; without it the next one")
+    ] = "",
+) -> None:
     """Show the reference's code of a step, and why it is so."""
     from workshop.live import code_lines
     from workshop.render import pieces
 
-    lesson, step = find_step(step_id)
+    lesson, step = find_step(step_id) if step_id else _next_step()
     if lesson.task:
         raise Refused(f"a task's solution isn't cut into steps: look into solutions/{lesson.name}")
     _say((f"{step.id} {step.title}", "bold"))
     for piece in pieces(lesson, step.id):
         _say()
-        _say((piece.file, "cyan"), (f"  {piece.why}", "dim"))
+        _say((piece.place, "cyan"), (f"  {piece.why}", "dim"))
         for line in code_lines(piece.code, piece.file):
             console.print(line)
 
@@ -337,14 +348,20 @@ def _put(lesson: Lesson, state: str, file: str, now: str) -> None:
 
     files = desk.as_bytes(render_lesson(lesson, state))
     if file and file not in files:
-        raise Refused(f"lessons/{lesson.name} has no {file} then. Its files: {', '.join(files) or 'none'}")
+        raise Refused(
+            f"there is no {file} in lessons/{lesson.name} then, only {', '.join(files) or 'nothing'}"
+        )
     _say_written(
-        desk.put(lesson, files, file), f"{now}." if not file else f"lessons/{lesson.name}/{file} is back."
+        lesson,
+        desk.put(lesson, files, file),
+        f"{now}." if not file else f"lessons/{lesson.name}/{file} is back.",
     )
 
 
-def _say_written(done: tuple[desk.Backup | None, list[str]], now: str) -> None:
+def _say_written(lesson: Lesson, done: tuple[desk.Backup | None, list[str]], now: str) -> None:
     backup, changed = done
+    if changed:
+        progress.forget(step.id for step in lesson.steps)
     _say(now if changed else "Nothing to do: the files are like that already.")
     for path in changed:
         _say((f"  {path}", "dim"))
@@ -371,9 +388,9 @@ def restore(
     if len(chosen) != 1:
         what = "no backup is" if not chosen else "several backups are"
         raise Refused(f"{what} called {name!r}. workshop restore shows them all")
-    lesson = find_lesson(chosen[0].lesson)
+    lesson = next(lesson for lesson in all_lessons() if lesson.name == chosen[0].lesson)
     _say_written(
-        desk.put(lesson, chosen[0].files), f"lessons/{lesson.name} is as it was in {chosen[0].name}."
+        lesson, desk.put(lesson, chosen[0].files), f"lessons/{lesson.name} is as it was in {chosen[0].name}."
     )
 
 

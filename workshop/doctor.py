@@ -32,9 +32,11 @@ def examine(notice: Callable[[str], None]) -> Iterator[Finding]:
     """Look at one thing after another."""
     yield _python()
     yield _packages()
-    yield _folder(LESSONS, "Copy the course to a folder of your own, and work there.")
+    yield _folder("lessons", LESSONS, "Copy the course to a folder of your own, and work there.")
     yield _folder(
-        ROOT, "Hints and steps done can't be remembered here. Copy the course to a folder of your own."
+        "course",
+        ROOT,
+        "Hints and steps done can't be remembered here. Copy the course to a folder of your own.",
     )
     yield _space()
     yield _loopback()
@@ -66,12 +68,12 @@ def _packages() -> Finding:
     return Finding("packages", not wrong, shown or "all as the course wants them", _MEND)
 
 
-def _folder(folder: Path, mend: str) -> Finding:
+def _folder(what: str, folder: Path, mend: str) -> Finding:
     try:
         with tempfile.TemporaryFile(dir=folder):
-            return Finding("folder", True, f"{folder} can be written to")
+            return Finding(what, True, f"{folder} can be written to")
     except OSError as error:
-        return Finding("folder", False, f"{folder}: {error.strerror}", mend)
+        return Finding(what, False, f"{folder}: {error.strerror}", mend)
 
 
 def _space() -> Finding:

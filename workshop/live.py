@@ -125,7 +125,7 @@ class Live:
             return
         piece = found[self.piece]
         yield []
-        yield [(piece.file, "cyan"), (f"  {self.piece + 1} of {len(found)}: {piece.why}", "")]
+        yield [(piece.place, "cyan"), (f"  {self.piece + 1} of {len(found)}: {piece.why}", "")]
         yield []
         yield from code_lines(piece.code, piece.file)
         yield []

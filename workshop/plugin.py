@@ -76,6 +76,8 @@ def _targets(name: str) -> list[Path] | None:
     if "::" in name:
         return None
     path = Path(name).absolute()
+    if not path.exists() and Path(name).parts[:1] in {(LESSONS.name,), (SOLUTIONS.name,)}:
+        path = ROOT / name  # from wherever in the course one stands
     if path.is_file() and not path.name.startswith("test_") and _lesson_at(path.parent):
         path = path.parent  # a file of a lesson is not a test file
     if path.is_dir():

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from workshop.lessons import ROOT
@@ -37,6 +37,14 @@ def note(done: Mapping[str, bool]) -> None:
     """Remember which steps passed and which did not."""
     state = load()
     state["done"] |= dict(done)
+    _save(state)
+
+
+def forget(steps: Iterable[str]) -> None:
+    """Forget which of these steps were done, for their code has been replaced."""
+    state = load()
+    for step in steps:
+        state["done"].pop(step, None)
     _save(state)
 
 

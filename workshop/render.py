@@ -94,20 +94,28 @@ class Piece:
     """A region of a step: where it is, why it is so, and its code when the step is done."""
 
     file: str
+    inside: str  # the function or class that it is part of, if it is
     why: str
     code: str
+
+    @property
+    def place(self) -> str:
+        """Where to look for it."""
+        return f"{self.file}, in {self.inside}" if self.inside else self.file
 
 
 def pieces(lesson: Lesson, step: str) -> list[Piece]:
     """What a step adds or changes, file by file, in the order of the files."""
     found: list[Piece] = []
     for path, source in solution_files(lesson).items():
-        found += [Piece(path, why, textwrap.dedent(code)) for why, code in _regions(source, step)]
+        found += [
+            Piece(path, inside, why, textwrap.dedent(code)) for inside, why, code in _regions(source, step)
+        ]
     return found
 
 
-def _regions(source: str, step: str) -> Iterator[tuple[str, str]]:
-    """Why and code of each region of a step in a file."""
+def _regions(source: str, step: str) -> Iterator[tuple[str, str, str]]:
+    """Place, why and code of each region of a step in a file."""
     lines = source.splitlines()
     for start, line in enumerate(lines):
         match = _REGION.match(line)
@@ -117,8 +125,19 @@ def _regions(source: str, step: str) -> Iterator[tuple[str, str]]:
         for end in range(start + 1, len(lines)):
             depth += bool(_REGION.match(lines[end])) - bool(_END.match(lines[end]))
             if depth == 0:
-                yield line.partition(": ")[2], render("\n".join(lines[start : end + 1]), step)
+                code = render("\n".join(lines[start : end + 1]), step)
+                yield _around(lines[: start + 1]), line.partition(": ")[2], code
                 break
+
+
+def _around(lines: list[str]) -> str:
+    """The name of the function or class that the last of these lines belongs to."""
+    indent = len(lines[-1]) - len(lines[-1].lstrip())
+    for line in reversed(lines):
+        found = re.match(r"( *)(?:async )?(?:def|class) (\w+)", line)
+        if found and len(found[1]) < indent:
+            return found[2]
+    return ""
 
 
 def solution_files(lesson: Lesson) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,7 @@ def run(lesson: Lesson, db: str, fresh: bool, port: int, say: Callable[[str], No
     say(f"http://127.0.0.1:{port}/docs  (Ctrl-C ends it)")
     command = [sys.executable, "-m", "uvicorn", "main:app", "--reload", "--port", str(port)]
     server = subprocess.Popen(command, cwd=lesson.folder, env=environment)
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     while True:
         try:
             return server.wait()

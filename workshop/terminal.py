@@ -150,7 +150,7 @@ def _read_key() -> str:
 
     if not select.select([sys.stdin], [], [], 0.1)[0]:
         return ""
-    pressed = os.read(sys.stdin.fileno(), 32)
+    pressed = os.read(sys.stdin.fileno(), 1)
     return "q" if not pressed else pressed.decode(errors="ignore")  # nothing: the terminal was closed
 
 

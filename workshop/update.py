@@ -43,7 +43,7 @@ def _merge(coming: list[str], own: dict[str, bytes], deleted: list[str], say: Ca
     if merged.returncode:
         say(f"The new version doesn't fit: {_last(merged.stderr)}. Nothing was changed.")
         return 1
-    say(f"The course is up to date: {len(coming)} files are new or changed.")
+    say(f"The course is up to date: {len(coming)} files are new or changed, and none of yours.")
     for path in touched:
         say(f"  yours stays: {path}")
     if backup:

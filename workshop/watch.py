@@ -14,7 +14,7 @@ from workshop.report import Board, Line
 from workshop.terminal import Event, Screen
 from workshop.verdicts import FAILED
 
-_KEYS = "h hint · d diff · a run all · n next step · q quit"
+_KEYS = "h hint · d diff · a run all · n next · p back · q quit"
 
 
 class Watch:
@@ -27,6 +27,7 @@ class Watch:
         self.below: list[Line] = []  # a hint or a difference, until the next check
         self._lines: list[Line] = []
         self._passed = False
+        self._asked = ""  # the key that has to be pressed again
 
     def run(self) -> int:
         """Check on every save until somebody quits; returns the exit code."""
@@ -51,13 +52,23 @@ class Watch:
         elif event.key == "a":
             self.check(bench, self.lesson.steps)
         elif event.key in {"n", "p"}:
-            self._move(1 if event.key == "n" else -1)
-            self.check(bench, [self.step])
+            if event.key == "p" or self._passed or self._sure("n", f"{self.step.id} isn't done yet"):
+                self._move(1 if event.key == "n" else -1)
+                self.check(bench, [self.step])
         elif event.key == "h":
             self._show_below(self._hint())
-        elif event.key == "d":
+        elif event.key == "d" and self._sure("d", "This shows the answer"):
             self._show_below(self._difference())
         return event.key != "q"
+
+    def _sure(self, key: str, why: str) -> bool:
+        """Whether a key was pressed twice; says why it has to be."""
+        if self._asked == key:
+            self._asked = ""
+            return True
+        self._asked = key
+        self._show_below([[(f"{why}. Press {key} again.", "bold")]])
+        return False
 
     def _move(self, by: int) -> None:
         steps = self.lesson.steps
@@ -93,7 +104,7 @@ class Watch:
         ]
         if databases == self.lesson.databases:
             progress.note({step.id: board.done(step) for step in known})
-        self.below = []
+        self.below, self._asked = [], ""
         self._lines = list(self._page(board, steps, time.perf_counter() - began))
         self.screen.show(self._lines)
 
@@ -115,7 +126,7 @@ class Watch:
             return
         later = self.lesson.steps[self.lesson.steps.index(self.step) + 1 :]
         if not later:
-            yield [(f"{self.step.id} is done, the last step of this lesson.", "good")]
+            yield [(f"{self.step.id} is done, and so is this lesson's last step. ", "good")]
         elif terminal.has_keys():
             yield [
                 (f"{self.step.id} is done. ", "good"),

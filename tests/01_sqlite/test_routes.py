@@ -204,7 +204,8 @@ def test_a_post_is_stored(apps: Apps) -> None:
     apps.post(
         "/posts",
         json={"title": "Hello", "owner_id": bea["id"]},
-        why="bea exists, so she can own a post. The answer is 201 with the post's id, title and owner_id.",
+        why="bea exists, so she can own a post. The answer is 201 with the post's id, title and owner_id. "
+        "A 409 here? Then look whether owner_id is handed over: the database refuses a post without it.",
     )
     apps.same_rows(
         "SELECT title, owner_id FROM posts",

@@ -82,7 +82,7 @@ def test_reset_to_a_step_and_catch_up(copy: "Copy") -> None:
     ("arguments", "says"),
     [
         (("reset", "77"), "no lesson is called '77'"),
-        (("reset", "01", "nothing.py"), "has no nothing.py"),
+        (("reset", "01", "nothing.py"), "there is no nothing.py"),
         (("reset", "01", "--step", "2.1"), "has the steps 1.1 to 1.8, and no 2.1"),
         (("catch-up", "9.9"), "no step is called '9.9'"),
         (("restore", "2001"), "no backup is called '2001'"),
@@ -143,6 +143,14 @@ def test_random_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         if now != old:
             fresh = [backup for backup in desk.backups() if backup.name not in kept]
             assert any(backup.files == old for backup in fresh), "changed before the backup was complete"
+
+
+def test_replaced_code_is_not_done_any_more(copy: "Copy") -> None:
+    copy.workshop("catch-up", "1.1")
+    assert copy.workshop("check", "1.1").returncode == 0
+    assert "1 of 8 steps" in copy.workshop().stdout
+    copy.workshop("reset", "01")
+    assert "0 of 8 steps" in copy.workshop().stdout
 
 
 # Reading
@@ -208,7 +216,11 @@ def test_watch_follows_a_learner(copy: "Copy") -> None:
     terminal.press("h")
     terminal.until("hint 1 of")
     terminal.press("d")
+    terminal.until("This shows the answer")
+    terminal.press("d")
     terminal.until(r"\+.*foreign_keys = ON")
+    terminal.press("n")
+    terminal.until("1.2 isn't done yet. Press n again")
     terminal.press("a")
     terminal.until("✓.*1.1")
     terminal.press("q")

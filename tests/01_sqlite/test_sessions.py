@@ -1,0 +1,175 @@
+"""Step 1.5, and 1.8 again: every request gives its connection back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from workshop.checks import Apps, step
+
+# Step 1.5
+
+
+def be_strict(database: Any) -> int:
+    """Let the pool lend few connections, wait a second at most, and get none back by luck; tell how many."""
+    from sqlalchemy import event
+
+    kept: list[Any] = []  # what is in it can't be closed by the garbage collector
+    event.listen(database.engine, "checkout", lambda _driver, _record, lent: kept.append(lent))
+    pool = database.engine.pool
+    pool._max_overflow = 0  # else 10
+    pool._timeout = 1  # else 30
+    size: int = pool.size() if hasattr(pool, "size") else 5
+    return min(size, 30)
+
+
+def add_failing_routes(app: Any, database: Any) -> None:
+    """Add two routes that use get_db and fail."""
+    from fastapi import Depends, HTTPException
+    from sqlalchemy import text
+
+    given = Depends(database.get_db)
+
+    def answer_404(session: Any = given) -> None:
+        session.execute(text("SELECT 1"))
+        raise HTTPException(404)
+
+    def crash(session: Any = given) -> None:
+        session.execute(text("SELECT 1"))
+        raise RuntimeError("a route crashed, as the check wants it to")
+
+    for path, route in (("/check/404", answer_404), ("/check/500", crash)):
+        app.add_api_route(path, route)
+        app.router.routes.insert(0, app.router.routes.pop())  # before one that takes every path
+
+
+def add_meeting_route(app: Any, database: Any) -> None:
+    """Add a route that uses get_db and answers when two requests are in it."""
+    import threading
+
+    from fastapi import Depends
+
+    meeting = threading.Barrier(2)
+    given = Depends(database.get_db)
+
+    def meet(session: Any = given) -> int:
+        meeting.wait(8)
+        return id(session)
+
+    app.add_api_route("/check/meet", meet)
+    app.router.routes.insert(0, app.router.routes.pop())  # before one that takes every path
+
+
+def count_lent_connections(app: Any, database: Any) -> None:
+    """Count the connections that are lent and not yet given back."""
+    import threading
+
+    from sqlalchemy import event
+
+    app.state.lent, app.state.changed = 0, threading.Condition()
+    kept: list[Any] = []  # what is in it can't be closed by the garbage collector
+
+    def change(by: int) -> None:
+        with app.state.changed:
+            app.state.lent += by
+            app.state.changed.notify_all()
+
+    @event.listens_for(database.engine, "checkout")
+    def lend(_driver: Any, _record: Any, lent: Any) -> None:
+        kept.append(lent)
+        change(1)
+
+    @event.listens_for(database.engine, "checkin")
+    def take_back(*_: Any) -> None:
+        change(-1)
+
+
+def wait_until_given_back(app: Any) -> int:
+    """Wait until all lent connections are given back, two seconds at most; tell how many are not."""
+    with app.state.changed:
+        app.state.changed.wait_for(lambda: app.state.lent <= 0, 2)
+        left: int = app.state.lent
+        return left
+
+
+def expect_all_given_back(apps: Apps, what: str) -> None:
+    """A pool without a limit hides a leak and doesn't close it: count instead."""
+    left = apps.probe(wait_until_given_back, "app", compare=False).yours
+    apps.expect(
+        left == 0,
+        f"{what}, then the connections that were not given back",
+        expected="0",
+        yours=left,
+        why="A session gives its connection back when it is closed, whatever the pool's settings.",
+    )
+
+
+def exhaust(apps: Apps, path: str, lent: int, what: str) -> None:
+    """Send as many requests as the pool lends connections, then one that needs another connection."""
+    for _ in range(lent):
+        apps.get(path, status_only=True, why=what)
+    apps.get(
+        "/health",
+        status_only=True,
+        why=f"This was request {lent + 1}, after {lent} of GET {path}. {what} In this check the pool lends "
+        f"{lent} connections, and a session gives its own back when it is closed.",
+    )
+
+
+@step("1.5")
+def test_each_request_has_its_own_session(apps: Apps) -> None:
+    """Each request has a session of its own, which is closed after the answer."""
+    apps.probe(add_meeting_route, "app", "database")
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda path: apps.yours.get(path, timeout=10), ["/check/meet"] * 2))
+    statuses = [answer.status for answer in answers]
+    one, other = (answer.body for answer in answers)
+    apps.expect(
+        statuses == [200, 200] and one != other,
+        "Two requests at the same time, each with Depends(get_db)",
+        expected="two sessions",
+        yours="one session for both" if one == other else f"answers {statuses}",
+        why="What one request adds or rolls back, the other would add or roll back too. "
+        "Make the session inside get_db.",
+    )
+    lent = apps.probe(be_strict, "database", compare=False).yours
+    apps.probe(count_lent_connections, "app", "database")
+    exhaust(apps, "/health", lent, "Its route uses a session of get_db.")
+    expect_all_given_back(apps, f"{lent + 1} requests GET /health")
+
+
+@step("1.5")
+def test_a_session_is_closed_after_an_error(apps: Apps) -> None:
+    """A session is closed as well when the route raises a 404 or crashes."""
+    lent = apps.probe(be_strict, "database", compare=False).yours
+    apps.probe(add_failing_routes, "app", "database")
+    apps.probe(count_lent_connections, "app", "database")
+    exhaust(
+        apps,
+        "/check/404",
+        lent,
+        "The check has added this route. It uses a session of get_db, then raises HTTPException(404).",
+    )
+    exhaust(
+        apps,
+        "/check/500",
+        lent,
+        "The check has added this route. It uses a session of get_db, then raises RuntimeError.",
+    )
+    expect_all_given_back(apps, "Requests whose routes fail")
+
+
+# Step 1.8
+
+
+@step("1.8")
+def test_routes_give_connections_back(apps: Apps) -> None:
+    """Every request of the blog gives its connection back, whatever its answer."""
+    apps.probe(count_lent_connections, "app", "database")
+    ann = apps.post("/users", json={"username": "ann"})
+    apps.post("/users", json={"username": "ann"})
+    apps.get("/users")
+    apps.get("/users/{}", ann["id"])
+    apps.get("/users/99")
+    apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]})
+    apps.post("/posts", json={"title": "Lost", "owner_id": 99})
+    apps.get("/posts")
+    expect_all_given_back(apps, "One request of each kind")
