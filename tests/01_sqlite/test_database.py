@@ -144,7 +144,11 @@ def test_base_knows_the_tables(apps: Apps) -> None:
 @step("1.3")
 def test_a_session_reaches_the_database(apps: Apps) -> None:
     """GET /health answers, because its session is bound to the engine."""
-    apps.get("/health", status_only=True, why="SessionLocal must be a factory: sessionmaker(engine).")
+    apps.get(
+        "/health",
+        status_only=True,
+        why="A session asks the engine that its sessionmaker was given: sessionmaker(engine).",
+    )
 
 
 @step("1.3")

@@ -90,7 +90,7 @@ def wait_until_given_back(app: Any) -> int:
         return left
 
 
-def expect_all_given_back(apps: Apps, what: str) -> None:
+def expect_all_given_back(apps: Apps, what: str, why: str = "") -> None:
     """A pool without a limit hides a leak and doesn't close it: count instead."""
     left = apps.probe(wait_until_given_back, "app", compare=False).yours
     apps.expect(
@@ -98,7 +98,7 @@ def expect_all_given_back(apps: Apps, what: str) -> None:
         f"{what}, then the connections that were not given back",
         expected="0",
         yours=left,
-        why="A session gives its connection back when it is closed, whatever the pool's settings.",
+        why=f"{why} A session gives its connection back when it is closed, whatever the pool's settings.",
     )
 
 
@@ -172,4 +172,6 @@ def test_routes_give_connections_back(apps: Apps) -> None:
     apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]})
     apps.post("/posts", json={"title": "Lost", "owner_id": 99})
     apps.get("/posts")
-    expect_all_given_back(apps, "One request of each kind")
+    expect_all_given_back(
+        apps, "One request of each kind", "Take the session from get_db, as a parameter: session: SessionDep."
+    )
