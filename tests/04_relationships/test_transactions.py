@@ -145,8 +145,9 @@ def test_a_request_is_stored_whole_or_not_at_all(apps: Apps) -> None:
     why = "The first INSERT belongs to the same request: rollback undoes both."
     _expect_users(apps, f"{asked} sends two INSERTs, and the second fails", kept, why)
     user = apps.post("/users", json=ANN, why=FLUSH)
-    post = apps.post("/posts", json={"title": "Hello", "content": "A text.", "owner_id": user["id"]})
-    apps.post("/posts/{}/publish", post["id"])
+    body = {"title": "Hello", "content": "A text.", "owner_id": user["id"]}
+    post = apps.post("/posts", json=body, why=FLUSH)
+    apps.post("/posts/{}/publish", post["id"], why=FLUSH)
     lost = {"title": "Lost", "content": "A text.", "owner_id": 4711}
     apps.post("/posts", json=lost, status_only=True, why="Flush within try: the database refuses the owner.")
     apps.same_rows("SELECT title, published FROM posts", why="What a route has answered is stored.")
