@@ -614,9 +614,10 @@ class App(Requests):
         start, after = output[: self._printed_at_start], output[self._printed_at_start :]
         start = "".join(line for line in start.splitlines(keepends=True) if not line.startswith("INFO:"))
         shown = start + after
-        if len(shown) > _SHOWN_OUTPUT:
-            shown = shown[-_SHOWN_OUTPUT:].partition("\n")[2]
-        return printed(shown.replace(f"{self.folder}{os.sep}", ""))
+        cut = max(0, len(shown) - _SHOWN_OUTPUT)
+        if shown[shown.rfind("\n", 0, cut) + 1 :].startswith(TRACEBACK_MARK):
+            cut = shown.find("\n", cut) + 1  # half a line of a traceback would look like the learner's own
+        return printed(shown[cut:].replace(f"{self.folder}{os.sep}", ""))
 
 
 def _read(file: Path) -> str:

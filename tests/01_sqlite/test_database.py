@@ -10,20 +10,40 @@ from workshop.checks import Apps, step
 SLASHES = "A URL that leads to a file is sqlite:/// with three slashes, and then the path."
 
 
-def write_a_note(database: Any) -> str:
-    """Write a table through your engine."""
-    from sqlalchemy import text
+def write_a_note(database: Any) -> list[str]:
+    """Write a table through your engine.
 
-    with database.engine.begin() as connection:
-        connection.execute(text("CREATE TABLE notes (name TEXT)"))
-        connection.execute(text("INSERT INTO notes VALUES ('kept')"))
-    return str(database.engine.url)
+    Returns the engine's URL, and the error if the database can't be opened.
+    """
+    from sqlalchemy import text
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        with database.engine.begin() as connection:
+            connection.execute(text("CREATE TABLE notes (name TEXT)"))
+            connection.execute(text("INSERT INTO notes VALUES ('kept')"))
+    except OperationalError as error:
+        return [str(database.engine.url), str(error.orig)]
+    return [str(database.engine.url), ""]
+
+
+def write_notes(apps: Apps) -> str:
+    """Write through both engines; returns the URL of the learner's."""
+    url, error = apps.probe(write_a_note, "database", compare=False).yours
+    apps.expect(
+        not error,
+        f"Write a table through your engine, whose URL is {url}",
+        expected="it is written",
+        yours=error,
+        why=SLASHES,
+    )
+    return str(url)
 
 
 @step("1.1")
 def test_the_database_is_a_file(apps: Apps) -> None:
     """What the engine writes is in blog.db, in the folder of the lesson."""
-    url = apps.probe(write_a_note, "database", compare=False, why=SLASHES).yours
+    url = write_notes(apps)
     apps.same_rows(
         "SELECT name FROM sqlite_master WHERE name = 'notes'",
         why=f"Your engine wrote a table named notes, but it isn't in this file. The engine's URL is {url} "
@@ -35,7 +55,7 @@ def test_the_database_is_a_file(apps: Apps) -> None:
 def test_the_file_is_found_from_another_folder(apps: Apps) -> None:
     """The app uses the same file when it is started from another folder."""
     apps.start(cwd="elsewhere")
-    apps.probe(write_a_note, "database", compare=False, why=SLASHES)
+    write_notes(apps)
     apps.same_rows(
         "SELECT name FROM sqlite_master WHERE name = 'notes'",
         why="Started from another folder, the app wrote to another file. A relative path begins where "

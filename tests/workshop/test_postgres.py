@@ -124,8 +124,14 @@ def processes(here: pgserver.Server) -> list[psutil.Process]:
 
 
 def servers(here: pgserver.Server) -> list[psutil.Process]:
+    """Those of them that no other of them has started; one that ends meanwhile is none."""
     family = processes(here)
-    return [process for process in family if process.parent() not in family]
+    found = []
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            if process.parent() not in family:
+                found.append(process)
+    return found
 
 
 def keepers(here: pgserver.Server) -> list[psutil.Process]:
