@@ -158,6 +158,16 @@ def test_a_name_is_taken_once(apps: Apps) -> None:
 @step("1.7")
 def test_two_requests_at_once_get_one_name(apps: Apps) -> None:
     """When two requests want the same name at once, one gets 201 and the other 409."""
+    apps.yours.probe(let_another_program_be_first, "app", "database")
+    answer = apps.yours.post("/users", json={"username": "dora"})
+    apps.expect(
+        answer.status == 409 or not apps.yours.probe(tell_whether_it_was_first, "app"),
+        "POST /users {'username': 'dora'}, while another program inserts dora right before your INSERT",
+        expected="409",
+        yours=f"{answer.status}  {answer.error}",
+        why="No lock and no list in your app knows what other programs write. The database does: "
+        "catch IntegrityError around the commit.",
+    )
     apps.yours.probe(let_inserts_meet, "database")
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: apps.yours.post("/users", json={"username": "ann"}), range(2)))
@@ -169,16 +179,6 @@ def test_two_requests_at_once_get_one_name(apps: Apps) -> None:
         yours=" and ".join(map(str, statuses)),
         why="Both asked before either had written, and the database refused the second INSERT. "
         "Looking first can't prevent that: catch IntegrityError around the commit.",
-    )
-    apps.yours.probe(let_another_program_be_first, "app", "database")
-    answer = apps.yours.post("/users", json={"username": "dora"})
-    apps.expect(
-        answer.status == 409 or not apps.yours.probe(tell_whether_it_was_first, "app"),
-        "POST /users {'username': 'dora'}, while another program inserts dora right before your INSERT",
-        expected="409",
-        yours=f"{answer.status}  {answer.error}",
-        why="No lock and no list in your app knows what other programs write. The database does: "
-        "catch IntegrityError around the commit.",
     )
 
 
