@@ -10,13 +10,13 @@ import hashlib
 import inspect
 import pickle
 import platform
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from workshop import desk
 from workshop.apps import Answer, App, Ran, Requests
 from workshop.lessons import ROOT, SOLUTIONS, Lesson
 
@@ -46,11 +46,7 @@ class Memory:
             return
         lesson = self._file.name.rpartition("-")[0]
         with contextlib.suppress(OSError):
-            _FOLDER.mkdir(exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=_FOLDER)
-            with open(handle, "wb") as file:
-                pickle.dump(self.calls, file)
-            Path(name).replace(self._file)
+            desk.write(self._file, pickle.dumps(self.calls))
             for other in _FOLDER.glob(f"{lesson}-*.pickle"):
                 if other != self._file:
                     other.unlink()
@@ -63,7 +59,7 @@ def _digest(lesson: Lesson) -> str:
         found.update(version(package).encode())
     own = [
         *Path(__file__).parent.glob("*.py"),
-        *lesson.checks.glob("*.py"),
+        *lesson.checks.rglob("test_*.py"),
         *(SOLUTIONS / lesson.name).rglob("*"),
     ]
     for path in sorted(path for path in own if path.is_file() and path.suffix != ".pyc"):

@@ -259,16 +259,21 @@ class App(Requests):
         self._cwd = self.folder / cwd
         self._cwd.mkdir(exist_ok=True)
         self._check_that_main_exists()
-        job = {
-            "folder": str(self.folder),
-            "cwd": str(self._cwd),
-            "lifespan": lifespan,
-            "environment": {**self._given, **self._environment},
-            "output": str(self._output),
-            "token": secrets.token_hex(8),
-        }
+        job = self._job(self._cwd, self._output) | {"lifespan": lifespan}
         self._process = self._host.start(job, pool=self._submission.pool, fresh=self._fresh)
         self.reused = self.reused or self._process.reused
+
+    def _job(
+        self, cwd: Path, output: Path, environment: Mapping[str, str | None] | None = None
+    ) -> dict[str, Any]:
+        """What the host must know of any process that runs in this folder."""
+        return {
+            "folder": str(self.folder),
+            "cwd": str(cwd),
+            "environment": {**self._given, **self._environment, **(environment or {})},
+            "output": str(output),
+            "token": secrets.token_hex(8),
+        }
 
     def _check_that_main_exists(self) -> None:
         if (self.folder / "main.py").exists() or (self.folder / "main").is_dir():
@@ -340,6 +345,12 @@ class App(Requests):
         """Whether a command has run, or the app serves: then there may be a database to look into."""
         return self.running or self._commands > 0
 
+    def take_over(self, other: "App") -> None:
+        """Go on from the database of another app of the same kind, and from the commands that made it."""
+        if self.url.get_backend_name() == "sqlite":
+            shutil.copyfile(str(other.url.database), str(self.url.database))
+        self._commands = other._commands
+
     def run(
         self,
         *command: str,
@@ -358,15 +369,8 @@ class App(Requests):
         self._commands += 1
         (self.folder / cwd).mkdir(exist_ok=True)
         output = self._output.with_name(f"command-{self._commands}.txt")
-        job = {
-            "command": list(command),
-            "folder": str(self.folder),
-            "cwd": str(self.folder / cwd),
-            "environment": {**self._given, **self._environment, **(environment or {})},
-            "output": str(output),
-            "token": secrets.token_hex(8),
-        }
-        process = self._host.start(job, pool=f"{self._submission.pool} commands")
+        job = self._job(self.folder / cwd, output, environment) | {"command": list(command)}
+        process = self._host.start(job)
         try:
             ran = self._result(process, output, asked)
         finally:
@@ -406,8 +410,7 @@ class App(Requests):
 
     def request(self, method: str, path: str, *, timeout: float | None = None, **keywords: Any) -> Answer:
         """Send one request; the check fails if no answer comes. A 500 carries the learner's frames."""
-        if not self.running:
-            self.wait_until_ready()
+        self.wait_until_ready()
         asked = f"{method} {path}"
         if keywords.get("json") is not None:
             asked += " " + show(keywords["json"])
@@ -442,8 +445,7 @@ class App(Requests):
 
     def probe(self, function: Callable[..., Any], *modules: str, **arguments: Any) -> Any:
         """Run a function of the grader's inside the app's process, on its modules; returns JSON."""
-        if not self.running:
-            self.wait_until_ready()
+        self.wait_until_ready()
         asked = sentence_of(function)
         source = textwrap.dedent(inspect.getsource(function))
         reply = self._ask(
@@ -480,8 +482,7 @@ class App(Requests):
 
     def statements(self, since: int) -> list[str]:
         """The SQL statements that the app has sent, from number `since` on."""
-        if not self.running:
-            self.wait_until_ready()
+        self.wait_until_ready()
         found: list[str] = self._ask({"ask": "statements", "since": since}, "SQL statements")["statements"]
         return found
 

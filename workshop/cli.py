@@ -13,8 +13,16 @@ from rich.console import Console
 from rich.text import Text
 
 from workshop import desk, postgres, progress
-from workshop.desk import files_below
-from workshop.lessons import ROOT, Lesson, Step, UnknownLesson, all_lessons, find_lesson, find_step
+from workshop.lessons import (
+    DATABASES,
+    ROOT,
+    Lesson,
+    Step,
+    UnknownLesson,
+    all_lessons,
+    find_lesson,
+    find_step,
+)
 from workshop.report import to_encoding
 
 app = typer.Typer(
@@ -27,6 +35,16 @@ app = typer.Typer(
 database = typer.Typer(no_args_is_help=False, help="The PostgreSQL server that came with the packages.")
 app.add_typer(database, name="db")
 console = Console(highlight=False, soft_wrap=True)  # a URL stays in one piece
+
+
+# Parameters that several commands have
+
+LessonName = Annotated[str, typer.Argument(metavar="LESSON", help="03; without it the lesson you are in")]
+StepId = Annotated[str, typer.Argument(metavar="STEP", help="a step, such as 3.2; without it the next one")]
+LessonOrStep = Annotated[
+    str, typer.Argument(metavar="LESSON|STEP", help="03 or 3.2; without it the next step")
+]
+OneDatabase = Annotated[str, typer.Option(help="only sqlite, or only postgres")]
 
 
 class Refused(Exception):
@@ -78,7 +96,7 @@ def where(context: typer.Context) -> None:
 
 def show_lessons() -> None:
     """The six lessons, the steps done, and the next one to do."""
-    done = {step for step, passed in progress.load()["done"].items() if passed}
+    done = progress.done()
     _say(("FastAPI and databases", "bold"))
     _say()
     upcoming: tuple[Lesson, Step] | None = None
@@ -114,7 +132,7 @@ def _say_lesson(lesson: Lesson, done: int, here: bool) -> None:
 def _say_next(lesson: Lesson, step: Step) -> None:
     _say("Next: ", (f"{step.id} {step.title}", "bold"), (f"  about {step.minutes} minutes", "dim"))
     _say()
-    readme = (lesson.folder / "README.md").relative_to(ROOT).as_posix()
+    readme = lesson.page(step).relative_to(ROOT).as_posix()
     for what, command in (
         ("read", readme),
         ("check", f"pytest lessons/{lesson.handle}"),
@@ -128,9 +146,7 @@ def _say_next(lesson: Lesson, step: Step) -> None:
 
 @app.command()
 def hint(
-    step_id: Annotated[
-        str, typer.Argument(metavar="STEP", help="a step, such as 3.2; without it the next one")
-    ] = "",
+    step_id: StepId = "",
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="which hint; without it the next one")] = 0,
 ) -> None:
     """Show a hint for a step. Ask again for the next one; the last is nearly the answer."""
@@ -141,11 +157,10 @@ def hint(
     _say()
     for line, style in hint_lines(step.hints[number - 1], min(console.width, 90)):
         _say((line, style))
+    _say()
     if number < total:
-        _say()
         _say(("The next hint: ", "dim"), f"workshop hint {step.id}")
     else:
-        _say()
         _say(("The last hint. The answer: ", "dim"), f"workshop solution {step.id}")
 
 
@@ -166,7 +181,7 @@ def _next_step() -> tuple[Lesson, Step]:
     here = [lesson for lesson in all_lessons() if lesson.steps and Path.cwd().is_relative_to(lesson.folder)]
     if here:
         return here[0], _step_here(here[0])
-    done = {step for step, passed in progress.load()["done"].items() if passed}
+    done = progress.done()
     for lesson in all_lessons():
         for step in lesson.steps:
             if step.id not in done:
@@ -179,10 +194,8 @@ def _next_step() -> tuple[Lesson, Step]:
 
 @app.command()
 def check(
-    what: Annotated[
-        str, typer.Argument(metavar="LESSON|STEP", help="03 or 3.2; without it the next step")
-    ] = "",
-    db: Annotated[str, typer.Option(help="only sqlite, or only postgres")] = "",
+    what: LessonOrStep = "",
+    db: OneDatabase = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="print the outcomes as JSON, for a program")
     ] = False,
@@ -225,10 +238,8 @@ def _check_as_json(lesson: Lesson, step: Step | None, databases: list[str]) -> i
 
 @app.command()
 def watch(
-    what: Annotated[
-        str, typer.Argument(metavar="LESSON|STEP", help="03 or 3.2; without it the next step")
-    ] = "",
-    db: Annotated[str, typer.Option(help="only sqlite, or only postgres")] = "",
+    what: LessonOrStep = "",
+    db: OneDatabase = "",
 ) -> None:
     """Check the step you are on whenever you save a file, and show the first thing to fix."""
     from workshop.watch import Watch
@@ -240,9 +251,9 @@ def watch(
 
 
 def _databases(db: str) -> list[str]:
-    if db not in {"", "sqlite", "postgres", "postgresql"}:
+    if db and db not in DATABASES:
         raise Refused(f"there is no database {db!r}: sqlite or postgres")
-    return [{"postgres": "postgresql"}.get(db, db)] if db else []
+    return [DATABASES[db]] if db else []
 
 
 # The reference
@@ -250,9 +261,7 @@ def _databases(db: str) -> list[str]:
 
 @app.command()
 def solution(
-    step_id: Annotated[
-        str, typer.Argument(metavar="STEP", help="a step, such as 3.2; without it the next one")
-    ] = "",
+    step_id: StepId = "",
 ) -> None:
     """Show the reference's code of a step, and why it is so."""
     from workshop.live import code_lines
@@ -271,7 +280,7 @@ def solution(
 
 @app.command()
 def diff(
-    name: Annotated[str, typer.Argument(metavar="LESSON", help="03; without it the lesson you are in")] = "",
+    name: LessonName = "",
     everything: Annotated[bool, typer.Option("--all", help="against the finished reference")] = False,
 ) -> None:
     """Compare your files with the reference, as it is when the step you are on is done."""
@@ -280,29 +289,29 @@ def diff(
     upto = "the finished reference" if step == lesson.steps[-1] else f"the reference up to {step.id}"
     _say((f"lessons/{lesson.name}", "bold"), f" (-) against {upto} (+)")
     differing = list(differences(lesson, step))
-    for line in differing:
-        style = {"-": "red", "+": "green", "@": "cyan"}.get(line[:1], "")
-        _say((line, style))
-    if not differing:
-        _say("No difference.")
+    for line in differing or [("No difference.", "")]:
+        _say(line)
 
 
 def _step_here(lesson: Lesson) -> Step:
     """The first step of a lesson that isn't done, or the last one."""
-    done = {step for step, passed in progress.load()["done"].items() if passed}
+    done = progress.done()
     return next((step for step in lesson.steps if step.id not in done), lesson.steps[-1])
 
 
-def differences(lesson: Lesson, step: Step) -> Iterator[str]:
-    """How a learner's files differ from the reference with a step done, as a unified diff."""
+def differences(lesson: Lesson, step: Step) -> Iterator[tuple[str, str]]:
+    """How a learner's files differ from the reference with a step done: a unified diff, a line at a time."""
     import difflib
 
     from workshop.render import render_lesson
 
-    mine = {path: content.decode(errors="replace") for path, content in files_below(lesson.folder).items()}
+    styles = {"-": "red", "+": "green", "@": "cyan"}
+    files = desk.files_below(lesson.folder)
+    mine = {path: content.decode(errors="replace") for path, content in files.items()}
     for path, text in sorted(render_lesson(lesson, step.id).items()):
         yours, theirs = mine.get(path, "").splitlines(), text.splitlines()
-        yield from difflib.unified_diff(yours, theirs, f"yours/{path}", f"reference/{path}", lineterm="", n=2)
+        lines = difflib.unified_diff(yours, theirs, f"yours/{path}", f"reference/{path}", lineterm="", n=2)
+        yield from ((line, styles.get(line[:1], "")) for line in lines)
 
 
 # The desk
@@ -416,7 +425,7 @@ def live(
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(metavar="LESSON", help="03; without it the lesson you are in")] = "",
+    name: LessonName = "",
     db: Annotated[str, typer.Option(help="sqlite or postgres")] = "sqlite",
     fresh: Annotated[bool, typer.Option("--fresh", help="begin with an empty database")] = False,
     port: Annotated[int, typer.Option(help="the first port to try")] = 8000,
@@ -481,35 +490,33 @@ def db_url() -> None:
 @database.command("psql", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def db_psql(context: typer.Context) -> None:
     """Open psql on the server, and start the server if need be. Further arguments go to psql."""
-    program = postgres.psql()
-    if program is None:
-        raise postgres.ServerError("There is no psql here. Its place is beside the pip-installed server.")
-    raise typer.Exit(subprocess.call([str(program), "-d", postgres.server_url(_notice), *context.args]))
+    raise typer.Exit(subprocess.call([str(_psql()), "-d", postgres.server_url(_notice), *context.args]))
 
 
 @database.command("bin")
 def db_bin() -> None:
     """Print the folder of PostgreSQL's programs, such as pg_dump. Nothing else is printed."""
-    program = postgres.psql()
-    if program is None:
-        raise postgres.ServerError("There is no PostgreSQL here. Its programs come with the packages.")
-    print(program.parent)
+    print(_psql().parent)
 
 
 @database.command("sql")
 def db_sql(file: Annotated[Path, typer.Argument(metavar="FILE", help="a file of SQL statements")]) -> None:
     """Run a file of SQL on the server with psql, up to the first statement that fails."""
-    program = postgres.psql()
-    if program is None:
-        raise postgres.ServerError("There is no psql here. Its place is beside the pip-installed server.")
-    url = postgres.server_url(_notice)
-    raise typer.Exit(subprocess.call([str(program), "-v", "ON_ERROR_STOP=1", "-f", str(file), "-d", url]))
+    program, url = str(_psql()), postgres.server_url(_notice)
+    raise typer.Exit(subprocess.call([program, "-v", "ON_ERROR_STOP=1", "-f", str(file), "-d", url]))
 
 
 @database.command("stop")
 def db_stop() -> None:
     """Stop the server. It stops by itself when nobody has used it for a while."""
     _say("Stopped." if postgres.stop() else "It wasn't running.")
+
+
+def _psql() -> Path:
+    program = postgres.psql()
+    if program is None:
+        raise postgres.ServerError("There is no psql here. Its place is beside the pip-installed server.")
+    return program
 
 
 def _notice(text: str) -> None:

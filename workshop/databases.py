@@ -30,7 +30,7 @@ RIGHTS = "SELECT rolname, rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = 
 IN_MEMORY = """
 SELECT 1 FROM pg_tablespace WHERE spcname = 'workshop' AND has_tablespace_privilege(oid, 'CREATE')
 """
-CREATE = "CREATE DATABASE {} TEMPLATE template0 STRATEGY FILE_COPY"
+CREATE = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY"
 DROP = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 DROPS = """
 SELECT name, statement FROM (
@@ -67,14 +67,16 @@ class PostgresDatabases:
         self._ahead.append(self._maker.submit(self._make))
         return self._ahead.popleft().result()
 
+    def copy(self, url: str) -> str:
+        """Return the address of a copy of the database at `url`, to which nobody may be connected."""
+        return self._maker.submit(self._make, self._name_in(url)).result()
+
     def drop(self, url: str) -> None:
-        """Drop a database that `create` made, in the background. Whoever is connected to it is cut off."""
-        name = re.search(rf"/({self.prefix}\d+)", url)
-        if not name:
-            raise ValueError("this run made no such database")
+        """Drop a database that this run made, in the background. Whoever is connected to it is cut off."""
+        name = self._name_in(url)
         with self._closing:
             if not self._dropping.closed:
-                self._dropper.submit(execute, self._dropping, DROP.format(name[1]))
+                self._dropper.submit(execute, self._dropping, DROP.format(name))
 
     def close(self) -> None:
         """Drop every database and role of this run."""
@@ -90,10 +92,17 @@ class PostgresDatabases:
             self._dropping.close()
         atexit.unregister(self.close)
 
-    def _make(self) -> str:
+    def _make(self, template: str = "template0") -> str:
         name = f"{self.prefix}{next(self._numbers)}"
-        execute(self._making, self._create.format(name))
+        execute(self._making, self._create.format(name, template))
         return on_database(self._server_url, name)
+
+    def _name_in(self, url: str) -> str:
+        """The name of one of this run's databases."""
+        name = re.search(rf"/({self.prefix}\d+)", url)
+        if not name:
+            raise ValueError("this run made no such database")
+        return name[1]
 
 
 def remove_leftovers(connection: "Connection", names: str = "workshop_[0-9a-f]{8}_") -> None:

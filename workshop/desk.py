@@ -40,15 +40,17 @@ class Backup:
 
 def files_below(folder: Path) -> dict[str, bytes]:
     """Relative path → content of all that a learner could have written; no databases and no caches."""
-    found = {}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths_below(folder)}
+
+
+def paths_below(folder: Path) -> Iterator[Path]:
+    """Every file that a learner could have written; none if there is no folder."""
     for parent, folders, names in os.walk(folder):
         left = _LEFT_OUT(parent, [*folders, *names])
         folders[:] = sorted(set(folders) - left)
         for name in sorted(set(names) - left):
-            path = Path(parent, name)
-            if path.is_file():
-                found[path.relative_to(folder).as_posix()] = path.read_bytes()
-    return found
+            if (path := Path(parent, name)).is_file():
+                yield path
 
 
 def back_up(lesson: Lesson) -> Backup | None:
@@ -80,7 +82,7 @@ def _free_name(name: str) -> Path:
 def backups() -> list[Backup]:
     """All backups, the newest first."""
     names = {lesson.name for lesson in all_lessons()}
-    found = [Backup(path) for path in BACKUPS.glob("*_*")] if BACKUPS.exists() else []
+    found = [Backup(path) for path in BACKUPS.glob("*_*")]
     return sorted((one for one in found if one.lesson in names), key=lambda one: one.name, reverse=True)
 
 
@@ -126,13 +128,9 @@ def write(path: Path, content: bytes) -> None:
 
 def _sweep(folder: Path) -> None:
     """Remove what a run that was cut off has left half-written."""
-    for path in _unfinished(folder):
+    for path in folder.rglob(f"{_UNFINISHED}*"):
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def _unfinished(folder: Path) -> Iterator[Path]:
-    yield from (path for path in folder.rglob(f"{_UNFINISHED}*") if path.is_file())
 
 
 def as_bytes(files: Mapping[str, str]) -> dict[str, bytes]:

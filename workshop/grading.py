@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, cached_property
@@ -60,7 +61,7 @@ def load_module(path: Path) -> ModuleType:
 def checks_of(lesson: Lesson) -> list[Check]:
     """Every check of a lesson, in the order of its steps."""
     found: list[Check] = []
-    for path in sorted(lesson.checks.glob("test_*.py")):
+    for path in sorted(lesson.checks.rglob("test_*.py")):
         functions = inspect.getmembers(load_module(path), inspect.isfunction)
         ours = [function for _, function in functions if hasattr(function, "check")]
         ours.sort(key=lambda function: function.__code__.co_firstlineno)
@@ -73,6 +74,12 @@ def databases_of(lesson: Lesson, check: Check, chosen: Iterable[str] = ()) -> li
     """The databases on which a check runs."""
     asked = tuple(chosen) or lesson.databases
     return [name for name in check.databases or lesson.databases if name in asked]
+
+
+def count_checks(lesson: Lesson, databases: Iterable[str]) -> Counter[str]:
+    """How many checks each step has, on these databases."""
+    chosen = tuple(databases)
+    return Counter(check.step for check in checks_of(lesson) for _ in databases_of(lesson, check, chosen))
 
 
 def judge(error: BaseException) -> tuple[str, Finding]:
@@ -123,33 +130,46 @@ class Bench:
         with _server_faults():
             return self._postgres.result()
 
-    def app(self, submission: Submission, database: str, *, by_environment: bool, fresh: bool = False) -> App:
+    def app(
+        self,
+        submission: Submission,
+        database: str,
+        *,
+        by_environment: bool,
+        fresh: bool = False,
+        like: App | None = None,
+    ) -> App:
         """A submission with a new database, in a process that has served no other if it must be `fresh`.
 
-        `by_environment`: the app learns the database's URL from DATABASE_URL.
+        `by_environment`: the app learns the database's URL from DATABASE_URL. `like`: an app at rest, whose
+        database is copied.
         """
-        with self._lock:
-            self._count += 1
-            number = self._count
-        folder = self.folder / str(number)
-        folder.mkdir()
+        folder = self._new_folder()
         if database == "sqlite":
             url, prefix = sa.URL.create("sqlite", database=str(folder / "app" / "blog.db")), ""
         else:
             with _server_faults():
-                url = sa.make_url(self.postgres.create())
-            prefix = f"{self.postgres.prefix}{number}_"
-        environment = {"DATABASE_URL": url.render_as_string(hide_password=False) if by_environment else None}
-        return App(self.host, submission, folder, url, self.client, environment, prefix, fresh=fresh)
+                url = sa.make_url(self.postgres.copy(_address(like.url)) if like else self.postgres.create())
+            prefix = f"{self.postgres.prefix}{folder.name}_"
+        environment = {"DATABASE_URL": _address(url) if by_environment else None}
+        app = App(self.host, submission, folder, url, self.client, environment, prefix, fresh=fresh)
+        if like:
+            app.take_over(like)
+        return app
 
     def beside(self, app: App, submission: Submission) -> App:
         """Another app on the database of an app."""
+        environment = {"DATABASE_URL": _address(app.url)}
+        folder = self._new_folder()
+        return App(self.host, submission, folder, app.url, self.client, environment, app.prefix)
+
+    def _new_folder(self) -> Path:
+        """A folder for an app, named by a number that no other has."""
         with self._lock:
             self._count += 1
             folder = self.folder / str(self._count)
         folder.mkdir()
-        environment = {"DATABASE_URL": app.url.render_as_string(hide_password=False)}
-        return App(self.host, submission, folder, app.url, self.client, environment, app.prefix)
+        return folder
 
     def memory(self, lesson: Lesson) -> Memory:
         """What the reference of a lesson has answered before."""
@@ -162,7 +182,7 @@ class Bench:
         """Remove an app with its folder and, unless another app uses it, its database."""
         app.close()
         if database and app.url.get_backend_name() == "postgresql":
-            self.postgres.drop(app.url.render_as_string(hide_password=False))
+            self.postgres.drop(_address(app.url))
         self._background.submit(_remove, app.folder.parent)
 
     def close(self) -> None:
@@ -183,6 +203,11 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _address(url: sa.URL) -> str:
+    """The URL with its password, as an app needs it."""
+    return url.render_as_string(hide_password=False)
 
 
 @contextlib.contextmanager
@@ -229,6 +254,7 @@ class Grading:
         self.databases = tuple(databases)
         self.failed: dict[str, set[str]] = {}  # step → the databases on which it failed
         self._ready: dict[tuple[str, str], Apps] = {}
+        self._migrated: dict[tuple[Submission, str], App] = {}
 
     @cached_property
     def by_environment(self) -> bool:
@@ -259,14 +285,32 @@ class Grading:
                     self._ready[key].launch()
 
     def _apps(self, check: Check, database: str, *, fresh: bool = False) -> Apps:
-        yours = self.bench.app(self.submission, database, by_environment=self.by_environment, fresh=fresh)
+        yours = self._app(self.submission, database, fresh=fresh)
         answer_key = solution_at(self.lesson, check.step)
         other = Reference(
-            lambda: self.bench.app(answer_key, database, by_environment=self.by_environment),
+            lambda: self._app(answer_key, database),
             self.memory.calls.get((check.name, database), []),
             lambda calls: self.memory.keep(check.name, database, calls),
         )
         return Apps(yours, other, database, lambda step: self._older(step, yours))
+
+    def _app(self, submission: Submission, database: str, *, fresh: bool = False) -> App:
+        like = self._migrated_app(submission, database) if self.lesson.migrated else None
+        by_environment = self.by_environment
+        return self.bench.app(submission, database, by_environment=by_environment, fresh=fresh, like=like)
+
+    def _migrated_app(self, submission: Submission, database: str) -> App:
+        """An app whose database holds what its migrations make; Failure if they fail."""
+        key = submission, database
+        if key not in self._migrated:
+            app = self.bench.app(submission, database, by_environment=self.by_environment)
+            try:
+                app.run("alembic", "upgrade", "head")
+            except BaseException:
+                self.bench.discard(app)
+                raise
+            self._migrated[key] = app
+        return self._migrated[key]
 
     @contextlib.contextmanager
     def _older(self, step: str, app: App) -> Iterator[App]:
@@ -298,7 +342,7 @@ class Grading:
             disturbed = ahead and kind in _BEFORE_SERVING  # two apps may want the same port, say
             if kind in _CERTAIN or not (apps.yours.reused or disturbed):
                 raise
-            self.close()
+            self._start_anew()
             self._perform_on(self._apps(check, database, fresh=True), check)
 
     def _perform_on(self, apps: Apps, check: Check) -> None:
@@ -361,13 +405,16 @@ class Grading:
             self.close()
 
     def close(self) -> None:
-        """Remove apps that were started for checks that did not run."""
-        self._discard_ready()
-        self.bench.host.drain(self.submission.pool)
+        """Remove what was prepared for checks that did not run."""
+        self._start_anew()
+        while self._migrated:
+            self.bench.discard(self._migrated.popitem()[1])
 
-    def _discard_ready(self) -> None:
+    def _start_anew(self) -> None:
+        """Let go of apps that were started ahead, and of processes that have served."""
         while self._ready:
             self._discard(self._ready.popitem()[1])
+        self.bench.host.drain(self.submission.pool)
 
 
 @cache

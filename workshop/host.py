@@ -222,11 +222,8 @@ class AppProcess:
         except BaseException as error:
             self.send({"event": "failed", "while": "running", **self.describe(error)})
         finally:
-            for stream in (
-                sys.stdout,
-                sys.stderr,
-                sys.__stdout__,
-            ):  # alembic writes to the one it was born with
+            # Alembic writes to the output that was there when it was imported.
+            for stream in (sys.stdout, sys.stderr, sys.__stdout__):
                 if stream is not None:
                     stream.flush()
             _real_exit(code)

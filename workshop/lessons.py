@@ -1,6 +1,7 @@
 """The lessons: what steps they have, where they lie, and which folder a name means."""
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "lessons"
 SOLUTIONS = ROOT / "solutions"
 CHECKS = ROOT / "tests"
+# What a person may call a database, and what it is called in steps.toml.
+DATABASES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 
 
 class UnknownLesson(ValueError):
@@ -26,6 +29,7 @@ class Step:
     hints: tuple[str, ...]
     needs: tuple[str, ...]
     notes: str = ""
+    part: str = ""  # of the lesson; "" where a lesson has no parts
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Lesson:
     databases: tuple[str, ...] = ("sqlite",)
     steps: tuple[Step, ...] = field(default=(), repr=False)
     launch: bool = True  # whether the apps serve when a check begins
+    migrated: bool = False  # whether `alembic upgrade head` has made the tables when a check begins
     task: bool = False  # whether it begins with an empty folder
 
     @property
@@ -75,6 +80,10 @@ class Lesson:
                 return step
         raise KeyError(step_id)
 
+    def page(self, step: Step) -> Path:
+        """The page that says what to do in a step."""
+        return self.folder / f"{step.part or 'README'}.md"
+
     def base(self, step_id: str) -> set[str]:
         """Every step that `step_id` builds on, directly or through others."""
         found: set[str] = set()
@@ -95,10 +104,10 @@ def all_lessons() -> tuple[Lesson, ...]:
 
 def _read(path: Path) -> Lesson:
     data = tomllib.loads(path.read_text(encoding="utf-8"))
-    steps: list[Step] = []
-    for entry in data.get("step", []):
-        before = [steps[-1].id] if steps else []
-        steps.append(_step(entry, before))
+    steps = list(_steps(data, ""))
+    for part in data.get("parts", []):
+        page = (path.parent / part / "steps.toml").read_text(encoding="utf-8")
+        steps += _steps(tomllib.loads(page), part)
     return Lesson(
         name=path.parent.name,
         title=data["title"],
@@ -108,18 +117,24 @@ def _read(path: Path) -> Lesson:
         steps=tuple(steps),
         launch=data.get("launch", True),
         task=data.get("task", False),
+        migrated=data.get("migrated", False),
     )
 
 
-def _step(entry: dict[str, Any], before: list[str]) -> Step:
-    return Step(
-        id=entry["id"],
-        title=entry["title"],
-        minutes=entry["minutes"],
-        hints=tuple(hint.strip() for hint in entry["hints"]),
-        needs=tuple(entry.get("needs", before)),
-        notes=entry.get("notes", "").strip(),
-    )
+def _steps(data: dict[str, Any], part: str) -> Iterator[Step]:
+    """The steps of a lesson or of a part; each needs the one before it, unless it says otherwise."""
+    before: list[str] = []
+    for entry in data.get("step", []):
+        yield Step(
+            id=entry["id"],
+            title=entry["title"],
+            minutes=entry["minutes"],
+            hints=tuple(hint.strip() for hint in entry["hints"]),
+            needs=tuple(entry.get("needs", before)),
+            notes=entry.get("notes", "").strip(),
+            part=part,
+        )
+        before = [entry["id"]]
 
 
 def find_lesson(name: str) -> Lesson:

@@ -2,7 +2,8 @@
 
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -20,7 +21,7 @@ from workshop.terminal import Screen
 
 SCRATCH = ROOT / ".workshop" / "live"
 _KEYS = "space next piece · enter type it for me · b back · c checks · s SQL · m notes · q quit"
-_TO_BE_ASKED = {" ", "\r", "\n", "b", "c", "s", "m", "q"}
+_OBEYED = set(" \r\nbcsm")
 
 
 class Live:
@@ -33,7 +34,6 @@ class Live:
         self.piece = 0
         self.below: list[Line] = []
         self._began = time.monotonic()
-        self._clock: Callable[[], float] = time.monotonic
 
     @property
     def index(self) -> int:
@@ -45,8 +45,7 @@ class Live:
 
     def run(self) -> int:
         """Play until somebody quits; returns the exit code."""
-        before = self.lesson.steps[self.index - 1].id if self.index else self.lesson.starter
-        self.below = self._write(before) if not self.here else []
+        self.below = self._write(self._before) if not self.here else []
         if not terminal.has_keys():
             self.screen.show([*self._page(), [], *self._notes()])
             return 0
@@ -55,7 +54,7 @@ class Live:
                 with terminal.events(self.folder) as happened:
                     self._draw()
                     while (event := happened.get()).key != "q":
-                        if event.key in _TO_BE_ASKED:
+                        if event.key in _OBEYED:
                             self._obey(event.key, bench)
                             self._draw()
             except KeyboardInterrupt:
@@ -66,12 +65,12 @@ class Live:
     def _obey(self, key: str, bench: Bench) -> None:
         self.below = []
         if key == " ":
-            self.piece = min(self.piece + 1, max(0, len(self.pieces) - 1))
+            self.piece = min(self.piece + 1, len(self.pieces) - 1)
         elif key in {"\r", "\n"}:
             self.below = self._write(self.step.id)
             self._move(1)
         elif key == "b":
-            self._move(-1) if self.piece == 0 else self._first_piece()
+            self._move(-1 if self.piece == 0 else 0)
             self.below = self._write(self._before)
         elif key == "m":
             self.below = self._notes()
@@ -82,9 +81,6 @@ class Live:
     def _move(self, by: int) -> None:
         steps = self.lesson.steps
         self.step = steps[max(0, min(self.index + by, len(steps) - 1))]
-        self.piece = 0
-
-    def _first_piece(self) -> None:
         self.piece = 0
 
     @property
@@ -113,16 +109,13 @@ class Live:
         self.screen.show([*self._page(), [], *self.below])
 
     def _page(self) -> Iterator[Line | Text]:
-        spent = (self._clock() - self._began) / 60
+        spent = (time.monotonic() - self._began) / 60
         planned = sum(step.minutes for step in self.lesson.steps[: self.index])
         yield [(f"{self.step.id} {self.step.title}", "bold"), (f"  {_shown(self.folder)}", "dim")]
         yield [
             (f"{self.step.minutes} min planned · {planned} min before · {spent:.0f} min by the clock", "dim")
         ]
         found = self.pieces
-        if not found:
-            yield [("A task has no pieces: look into its solution.", "dim")]
-            return
         piece = found[self.piece]
         yield []
         yield [(piece.place, "cyan"), (f"  {self.piece + 1} of {len(found)}: {piece.why}", "")]
@@ -140,21 +133,17 @@ class Live:
 
     # What the app does
 
-    def _grading(self, bench: Bench) -> "Recording":
-        return Recording(bench, self.lesson, Submission(self.folder))
-
     def _checks(self, bench: Bench) -> list[Line]:
         """The checks of the step that the folder holds: the last one that was typed."""
         board = Board(self.lesson, _shown(self.folder), self.lesson.databases, self.screen.width)
         done = self._typed
-        for outcome in self._grading(bench).run_all([done.id]):
+        for outcome in Grading(bench, self.lesson, Submission(self.folder)).run_all([done.id]):
             board.add(outcome)
         return list(board.step_lines(done))
 
     def _statements(self, bench: Bench) -> list[Line]:
         """The SQL that the app sends while the checks of that step run on its first database."""
-        grading = self._grading(bench)
-        grading.databases = self.lesson.databases[:1]
+        grading = Recording(bench, self.lesson, Submission(self.folder), self.lesson.databases[:1])
         for _ in grading.run_all([self._typed.id]):
             continue
         lines: list[Line] = []
@@ -164,7 +153,7 @@ class Live:
 
     @property
     def _typed(self) -> Step:
-        """The step before the one that is shown, unless the class has finished the lesson."""
+        """The last step that is typed: the one before the one shown, or that one at the end of the lesson."""
         current = desk.files_below(self.folder)
         complete = all(
             current.get(path) == content
@@ -176,19 +165,19 @@ class Live:
 class Recording(Grading):
     """A grading that remembers the SQL that the app has sent in each check."""
 
-    def __init__(self, bench: Bench, lesson: Lesson, submission: Submission) -> None:
-        super().__init__(bench, lesson, submission)
+    def __init__(
+        self, bench: Bench, lesson: Lesson, submission: Submission, databases: Iterable[str]
+    ) -> None:
+        super().__init__(bench, lesson, submission, databases)
         self.sent: list[tuple[str, list[str]]] = []
 
     def _perform_on(self, apps: Apps, check: Check) -> None:
-        run = check.function
-        try:
-            run(apps)
+        def run_and_record(apps: Apps) -> None:
+            check.function(apps)
             if apps.yours.running:
                 self.sent.append((check.title, apps.yours.statements(0)))
-        finally:
-            apps.reference.finish()
-            self._discard(apps)
+
+        super()._perform_on(apps, replace(check, function=run_and_record))
 
 
 def code_lines(code: str, file: str) -> Iterator[Text]:

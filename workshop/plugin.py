@@ -11,13 +11,22 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workshop.lessons import CHECKS, LESSONS, ROOT, SOLUTIONS, Lesson, UnknownLesson, all_lessons, find_lesson
+from workshop.lessons import (
+    CHECKS,
+    DATABASES,
+    LESSONS,
+    ROOT,
+    SOLUTIONS,
+    Lesson,
+    UnknownLesson,
+    all_lessons,
+    find_lesson,
+)
 
 _OPTION = "--submission"
 
@@ -27,7 +36,7 @@ _OPTION = "--submission"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("workshop", "lessons")
-    group.addoption("--db", choices=["sqlite", "postgresql", "postgres"], help="check on one database only")
+    group.addoption("--db", choices=list(DATABASES), help="check on one database only")
     group.addoption(
         _OPTION,
         action="append",
@@ -129,7 +138,7 @@ class Run:
         folders = [Path(folder) for folder in config.getoption(_OPTION)]
         chosen = config.getoption("--db")
         self.folders = {folder.name: folder for folder in folders}
-        self.databases = [{"postgres": "postgresql"}.get(chosen, chosen)] if chosen else []
+        self.databases = [DATABASES[chosen]] if chosen else []
         self._gradings: dict[str, Any] = {}
         self._bench: Any = None
 
@@ -381,6 +390,7 @@ class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there 
             super().pytest_collection_finish(session)
 
     def _board(self, name: str) -> Any:
+        from workshop.grading import count_checks
         from workshop.report import Board
 
         if name not in self._boards:
@@ -388,7 +398,7 @@ class LearnersReporter(pytest.TerminalReporter):  # type: ignore[misc]  # there 
             run = self.config.stash[_RUN]
             databases = [one for one in lesson.databases if one in (run.databases or lesson.databases)]
             board = Board(lesson, _shown_path(run.folder(lesson)), databases, self._tw.fullwidth)
-            board.checks = _count_checks(lesson, databases)
+            board.checks = count_checks(lesson, databases)
             self._boards[name] = board
             if not self._plain:
                 self._print([[]] * (len(self._boards) > 1))
@@ -471,14 +481,6 @@ def _shown_path(folder: Path) -> str:
         if folder.is_relative_to(base):
             return folder.relative_to(base.parent if folder == base else base).as_posix()
     return os.fspath(folder)
-
-
-def _count_checks(lesson: Lesson, databases: list[str]) -> dict[str, int]:
-    """How many checks each step has, on these databases."""
-    from workshop.grading import checks_of, databases_of
-
-    found = [check.step for check in checks_of(lesson) for _ in databases_of(lesson, check, databases)]
-    return Counter(found)
 
 
 def _after(lesson: Lesson) -> Lesson | None:

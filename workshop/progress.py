@@ -2,10 +2,9 @@
 
 import contextlib
 import json
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
+from workshop import desk
 from workshop.lessons import ROOT
 
 STATE = ROOT / ".workshop" / "progress.json"
@@ -26,11 +25,12 @@ def load() -> dict[str, dict[str, int | bool]]:
 def _save(state: Mapping[str, object]) -> None:
     """Replace the file whole; a folder that can't be written to is no reason to stop."""
     with contextlib.suppress(OSError):
-        STATE.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=STATE.parent)
-        with open(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": _VERSION, **state}, file, indent=1)
-        Path(name).replace(STATE)
+        desk.write(STATE, json.dumps({"version": _VERSION, **state}, indent=1).encode())
+
+
+def done() -> set[str]:
+    """The steps that passed when they were last checked."""
+    return {step for step, passed in load()["done"].items() if passed}
 
 
 def note(done: Mapping[str, bool]) -> None:

@@ -9,14 +9,14 @@ import sys
 from collections.abc import Callable
 
 from workshop import desk, postgres
-from workshop.lessons import ROOT, Lesson
+from workshop.lessons import DATABASES, ROOT, Lesson
 
 _PORTS = 20  # that are tried, one after another
 
 
 def run(lesson: Lesson, db: str, fresh: bool, port: int, say: Callable[[str], None]) -> int:
     """Serve the app until Ctrl-C; returns uvicorn's exit code."""
-    if db not in {"sqlite", "postgres", "postgresql"}:
+    if db not in DATABASES:
         raise postgres.ServerError(f"There is no database {db!r}: sqlite or postgres.")
     environment = dict(os.environ)
     if db == "sqlite":

@@ -15,11 +15,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from workshop import desk
 from workshop.report import Line, to_encoding
 
-POLL_SECONDS = 0.03  # a lesson has some twenty files; to look at them takes less than a millisecond
+POLL_SECONDS = 0.03  # a lesson has some twenty files; to look at them takes about a millisecond
 _STYLES = {"good": "green", "bad": "red"}
-_LEFT_OUT = ("__pycache__", ".git", ".venv", "venv", "node_modules")
+_OF_EDITORS = ("~", ".swp")  # what they keep beside a file while it is open
 
 
 @dataclass(frozen=True)
@@ -86,21 +87,14 @@ def has_keys() -> bool:
 # Files
 
 
-def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
+def snapshot(folder: Path) -> dict[Path, tuple[int, int, int]]:
     """Path → inode, time of change and size of every file that a learner could save; {} without a folder."""
     found = {}
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in _LEFT_OUT and not name.endswith("_cache")]
-        for name in names:
-            if (
-                not name.startswith(".workshop-")
-                and not name.endswith((".pyc", "~", ".swp"))
-                and ".db" not in name
-            ):
-                path = os.path.join(parent, name)  # noqa: PTH118 - twenty times faster than a Path
-                with suppress(OSError):
-                    status = os.stat(path)  # noqa: PTH116
-                    found[path] = status.st_ino, status.st_mtime_ns, status.st_size
+    for path in desk.paths_below(folder):
+        if not path.name.endswith(_OF_EDITORS):
+            with suppress(OSError):
+                status = path.stat()
+                found[path] = status.st_ino, status.st_mtime_ns, status.st_size
     return found
 
 

@@ -25,8 +25,9 @@ def update(say: Callable[[str], None]) -> int:
     if not coming:
         say("You have the newest version.")
         return 0
-    own = {path: (ROOT / path).read_bytes() for path in _changed() if (ROOT / path).is_file()}
-    deleted = [path for path in _changed() if path not in own]
+    changed = _lines("diff", "--name-only", "HEAD")
+    own = {path: (ROOT / path).read_bytes() for path in changed if (ROOT / path).is_file()}
+    deleted = [path for path in changed if path not in own]
     return _merge(coming, own, deleted, say)
 
 
@@ -50,11 +51,6 @@ def _merge(coming: list[str], own: dict[str, bytes], deleted: list[str], say: Ca
         say(f"Your changed files are also kept in {backup.relative_to(ROOT).as_posix()}")
     say("If packages have changed: python -m workshop setup")
     return 0
-
-
-def _changed() -> list[str]:
-    """The tracked files that differ from the version that is here."""
-    return _lines("diff", "--name-only", "HEAD")
 
 
 def _git(*arguments: str) -> "subprocess.CompletedProcess[str]":

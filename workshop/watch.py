@@ -8,7 +8,7 @@ from rich.console import Console
 
 from workshop import progress, terminal
 from workshop.apps import Submission
-from workshop.grading import Bench, Grading, checks_of, databases_of, imports_of
+from workshop.grading import Bench, Grading, count_checks, imports_of
 from workshop.lessons import Lesson, Step
 from workshop.report import Board, Line
 from workshop.terminal import Event, Screen
@@ -22,9 +22,8 @@ class Watch:
 
     def __init__(self, lesson: Lesson, step: Step, databases: Sequence[str], console: Console) -> None:
         self.lesson, self.step = lesson, step
-        self.databases = tuple(databases)
+        self.databases = tuple(databases) or lesson.databases
         self.screen = Screen(console)
-        self.below: list[Line] = []  # a hint or a difference, until the next check
         self._lines: list[Line] = []
         self._passed = False
         self._asked = ""  # the key that has to be pressed again
@@ -32,7 +31,7 @@ class Watch:
     def run(self) -> int:
         """Check on every save until somebody quits; returns the exit code."""
         with Bench(preload=imports_of(self.lesson)) as bench:
-            if "postgresql" in (self.databases or self.lesson.databases):
+            if "postgresql" in self.databases:
                 bench.prepare_postgres()
             try:
                 with terminal.events(self.lesson.folder) as happened:
@@ -87,12 +86,9 @@ class Watch:
         if self.screen.is_terminal:
             self.screen.show([*self._lines, [("checking …", "dim")]])
         began = time.perf_counter()
-        databases = self.databases or self.lesson.databases
-        board = Board(self.lesson, f"lessons/{self.lesson.name}", databases, self.screen.width)
-        grading = Grading(bench, self.lesson, Submission(self.lesson.folder), databases)
-        for check in checks_of(self.lesson):
-            counted = len(databases_of(self.lesson, check, databases))
-            board.checks = {**board.checks, check.step: board.checks.get(check.step, 0) + counted}
+        board = Board(self.lesson, f"lessons/{self.lesson.name}", self.databases, self.screen.width)
+        board.checks = count_checks(self.lesson, self.databases)
+        grading = Grading(bench, self.lesson, Submission(self.lesson.folder), self.databases)
         with closing(grading.run_all([step.id for step in steps])) as outcomes:
             for outcome in outcomes:
                 board.add(outcome)
@@ -102,9 +98,9 @@ class Watch:
         known = [
             step for step in steps if board.failed(step) or (board.done(step) and not board.partly(step))
         ]
-        if databases == self.lesson.databases:
+        if self.databases == self.lesson.databases:
             progress.note({step.id: board.done(step) for step in known})
-        self.below, self._asked = [], ""
+        self._asked = ""
         self._lines = list(self._page(board, steps, time.perf_counter() - began))
         self.screen.show(self._lines)
 
@@ -138,8 +134,7 @@ class Watch:
     # Help
 
     def _show_below(self, lines: list[Line]) -> None:
-        self.below = lines
-        self.screen.show([*self._lines, [], *self.below])
+        self.screen.show([*self._lines, [], *lines])
 
     def _hint(self) -> list[Line]:
         from workshop.cli import hint_lines
@@ -152,7 +147,4 @@ class Watch:
     def _difference(self) -> list[Line]:
         from workshop.cli import differences
 
-        styles = {"-": "red", "+": "green", "@": "cyan"}
-        lines = list(differences(self.lesson, self.step))
-        shown: list[Line] = [[(line, styles.get(line[:1], ""))] for line in lines]
-        return shown or [[("No difference.", "")]]
+        return [[line] for line in differences(self.lesson, self.step)] or [[("No difference.", "")]]

@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,9 @@ from workshop.verdicts import FAILED, PASSED, Outcome
 
 LESSONS = [lesson for lesson in all_lessons() if lesson.steps]
 BY_LESSON = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+BY_LESSON_WITH_STATES = pytest.mark.parametrize(
+    "lesson", [lesson for lesson in LESSONS if not lesson.task], ids=lambda lesson: lesson.name
+)
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,21 @@ class Mistake:
     databases: tuple[str, ...]
 
     def files(self) -> dict[str, str]:
-        files = render_lesson(self.lesson, self.step)
-        for edit in self.edits:
-            times = files[edit["file"]].count(edit["find"])
-            assert times == 1, f"{self.name}: {times} places in {edit['file']} match {edit['find']!r}"
-            files[edit["file"]] = files[edit["file"]].replace(edit["find"], edit["replace"])
-        return files
+        return edited(render_lesson(self.lesson, self.step), self.edits, self.name)
+
+
+def edited(files: dict[str, str], edits: Iterable[dict[str, str]], name: str) -> dict[str, str]:
+    """The files with each edit's text found once and replaced. `name` says whose edits they are."""
+    for edit in edits:
+        times = files[edit["file"]].count(edit["find"])
+        assert times == 1, f"{name}: {times} places in {edit['file']} match {edit['find']!r}"
+        files[edit["file"]] = files[edit["file"]].replace(edit["find"], edit["replace"])
+    return files
 
 
 def mistakes_of(lesson: Lesson) -> list[Mistake]:
-    path = lesson.checks / "mistakes.toml"
-    data = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {"mistake": []}
-    return [_mistake(lesson, entry) for entry in data["mistake"]]
+    pages = [path.read_text(encoding="utf-8") for path in sorted(lesson.checks.rglob("mistakes.toml"))]
+    return [_mistake(lesson, entry) for page in pages for entry in tomllib.loads(page)["mistake"]]
 
 
 def _mistake(lesson: Lesson, entry: dict[str, Any]) -> Mistake:
@@ -62,6 +68,13 @@ def _mistake(lesson: Lesson, entry: dict[str, Any]) -> Mistake:
 
 def alternatives_of(lesson: Lesson) -> list[Path]:
     return sorted(path for path in (lesson.checks / "alternatives").glob("*/") if any(path.rglob("*.py")))
+
+
+def alternative_files(lesson: Lesson, folder: Path) -> dict[str, str]:
+    """The solution with the files of an alternative in the place of its own, and with its edits."""
+    own = read_files(folder)
+    edits = tomllib.loads(own.pop("edits.toml", "edit = []"))["edit"]
+    return edited({**render_lesson(lesson, lesson.steps[-1].id), **own}, edits, folder.name)
 
 
 MISTAKES = [mistake for lesson in LESSONS for mistake in mistakes_of(lesson)]
@@ -160,9 +173,7 @@ class UngatedGrading(Grading):
         return ""
 
 
-@pytest.mark.parametrize(
-    "lesson", [lesson for lesson in LESSONS if not lesson.task], ids=lambda lesson: lesson.name
-)
+@BY_LESSON_WITH_STATES
 def test_every_state_passes_its_step_and_fails_the_next(proofs: Proofs, lesson: Lesson) -> None:
     for step, following in zip(lesson.steps, [*lesson.steps[1:], None], strict=True):
         files = render_lesson(lesson, step.id)
@@ -180,9 +191,7 @@ def test_the_starters_are_rendered_from_the_solutions(lesson: Lesson) -> None:
         assert starters_record().get(f"{lesson.name}/{path}") == digest, "run: python -m workshop.render"
 
 
-@pytest.mark.parametrize(
-    "lesson", [lesson for lesson in LESSONS if not lesson.task], ids=lambda lesson: lesson.name
-)
+@BY_LESSON_WITH_STATES
 def test_a_starter_says_what_to_do_in_each_step(lesson: Lesson) -> None:
     text = "\n".join(starter(lesson).values())
     for step in lesson.steps:
@@ -222,7 +231,7 @@ def test_every_check_is_failed_by_a_mistake(proofs: Proofs, lesson: Lesson) -> N
 
 @pytest.mark.parametrize(("lesson", "folder"), ALTERNATIVES, ids=lambda one: one.name)
 def test_another_right_answer_passes(proofs: Proofs, lesson: Lesson, folder: Path) -> None:
-    files = {**render_lesson(lesson, lesson.steps[-1].id), **read_files(folder)}
+    files = alternative_files(lesson, folder)
     wrong = [outcome for outcome in proofs.grade(lesson, files, []) if outcome.verdict != PASSED]
     assert not wrong, told(wrong)
 
@@ -232,9 +241,8 @@ def test_another_right_answer_passes(proofs: Proofs, lesson: Lesson, folder: Pat
 
 @BY_LESSON
 def test_a_lesson_is_complete(lesson: Lesson) -> None:
-    readme = (lesson.folder / "README.md").read_text(encoding="utf-8")
     for step in lesson.steps:
-        assert f"## {step.id} {step.title}\n" in readme
+        assert f"## {step.id} {step.title}\n" in lesson.page(step).read_text(encoding="utf-8")
         assert len(step.hints) >= 2, f"{step.id} needs two hints"
         assert step.notes, f"{step.id} has no notes for the instructor"
         assert 5 <= step.minutes <= 15
