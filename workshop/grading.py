@@ -433,7 +433,7 @@ def imports_of(lesson: Lesson) -> list[str]:
                 found |= {alias.name: None for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found[node.module] = None
-    own = {path.removesuffix(".py") for path in render_lesson(lesson, last)}
+    own = {path.partition("/")[0].removesuffix(".py") for path in render_lesson(lesson, last)}
     extra = (
         ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"] if "postgresql" in lesson.databases else []
     )

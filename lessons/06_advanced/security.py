@@ -1,0 +1,16 @@
+"""Who is asking, and what they may do: HTTP Basic against the stored hashes."""
+
+from functools import cache
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
+from pwdlib import PasswordHash
+from sqlalchemy import select
+
+from database import SessionLocal
+from errors import NotAllowed, NotLoggedIn
+from models import User
+
+password_hasher = PasswordHash.recommended()
+# TODO 6.1: CurrentUser, a dependency: the user who sent the request.

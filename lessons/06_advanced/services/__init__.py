@@ -1,0 +1,1 @@
+"""What the application does, by subject. Services raise domain errors; whoever calls them commits."""

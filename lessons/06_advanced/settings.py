@@ -1,0 +1,38 @@
+"""What differs between machines comes from the environment, or from a .env file beside this module."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+FOLDER = Path(__file__).parent
+SQLITE_URL = f"sqlite:///{FOLDER / 'blog.db'}"
+
+
+class Settings(BaseSettings):
+    """The app's settings: a field is read from the environment variable of the same name."""
+
+    model_config = SettingsConfigDict(env_file=FOLDER / ".env", env_ignore_empty=True, extra="ignore")
+
+    database_url: SecretStr = SecretStr(SQLITE_URL)
+    # TODO 6.17: cache_url, the URL of a Redis server, which need not be there.
+    # TODO 6.25: sqlite_busy_timeout in milliseconds, 10000 unless something else is said.
+    # TODO 6.28: reporting_database_url, which need not be there.
+
+
+def parse_database_url(text: str) -> URL:
+    """Turn the text of DATABASE_URL into a URL whose driver is installed."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
+        raise ValueError("DATABASE_URL is not the URL of a database") from None
+    if url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg2")
+    if url.drivername not in {"sqlite", "postgresql+psycopg2"}:
+        raise ValueError("DATABASE_URL must begin with sqlite:// or postgresql://")
+    return url
+
+
+settings = Settings()
