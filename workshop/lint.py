@@ -39,13 +39,15 @@ def main() -> int:
 
 
 def groups() -> Iterator[Group]:
-    """The tool, then each solution, each starter, each lesson's checks and each alternative."""
-    yield Group([ROOT / "workshop", CHECKS / "workshop", ROOT / "benchmarks"])
+    """The tool, then each solution, each starter, each lesson's checks and what runs beside its solution."""
+    benchmarks = ROOT / "benchmarks"
+    yield Group([ROOT / "workshop", CHECKS / "workshop", *sorted(benchmarks.glob("*.py"))])
     for app in sorted([*SOLUTIONS.glob("[0-9]*"), *LESSONS.glob("[0-9]*")]):
         yield Group([app])
     for checks in sorted(CHECKS.glob("[0-9]*")):
         solution = SOLUTIONS / checks.name
-        yield Group(sorted(checks.glob("*.py")), solution)
+        yield Group(sorted(checks.rglob("test_*.py")), solution)
+        yield Group([benchmarks / checks.name], solution)
         for alternative in sorted(checks.glob("alternatives/*/")):
             yield Group([alternative], solution, LENIENT)
 

@@ -1,5 +1,6 @@
 """The whole system, on SQLite or PostgreSQL, whichever DATABASE_URL names."""
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         require_newest_schema(engine)
     except OperationalError as error:
         raise RuntimeError(f"DATABASE_URL leads to {engine.url!r}, which fails: {error.orig}") from None
+    gc.freeze()  # what was imported stays: the garbage collector need not look at it again
     yield
     # TODO 6.29: close the async engine's connections.
 

@@ -186,13 +186,13 @@ class CommentOut(Out):
     author_id: int
 
 
-class PostWithComments(PostWithOwner):
+class PostWithComments(PostWithTags):
     comments: list[CommentOut]
 
 
 class Feed(BaseModel):
     posts: list[PostWithOwner]
-    next: int | None
+    # TODO 6.16: next, which is null on the last page.
 
 
 class AuthorOut(Out):
