@@ -76,9 +76,11 @@ class Apps:
         reference: Reference,
         database: str,
         older: Callable[[str], AbstractContextManager[App]],
+        twin: Callable[[], AbstractContextManager[App]],
     ) -> None:
         self.yours, self.reference, self.database = yours, reference, database
         self.older = older  # the reference at an earlier step, serving on the learner's database
+        self.twin = twin  # the learner's app once more, in another process, on the same database
         self._ids = Ids(self._table_of)
         self._launched = False
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,11 @@ class Group:
 
 def main() -> int:
     """Run all checks, show what they say, and return 1 if one of them failed."""
-    codes = [run("ruff", "check"), run("ruff", "format", "--check")]
-    codes += [check_types(group) for group in groups()]
+    tasks = [("ruff", "check"), ("ruff", "format", "--check")]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = [pool.submit(run, *task) for task in tasks]
+        runs += [pool.submit(check_types, group) for group in groups()]
+        codes = [show(*done.result()) for done in runs]
     return int(any(codes))
 
 
@@ -52,20 +56,29 @@ def groups() -> Iterator[Group]:
             yield Group([alternative], solution, LENIENT)
 
 
-def check_types(group: Group) -> int:
-    """Run the type checker on the paths that hold Python, and return its exit code."""
+def check_types(group: Group) -> tuple[int, str]:
+    """Run the type checker on the paths that hold Python; returns its exit code and what it said."""
     paths = [path for path in group.paths if path.is_file() or any(path.rglob("*.py"))]
     if not paths:
-        return 0
+        return 0, ""
     names = [path.relative_to(ROOT).as_posix() for path in paths]
     search_path = {"MYPYPATH": str(group.solution)} if group.solution else {}
     return run("mypy", *group.options, *names, environment=os.environ | search_path)
 
 
-def run(tool: str, *arguments: str, environment: dict[str, str] | None = None) -> int:
-    """Run one tool in the clone's folder and return its exit code."""
-    print(f"\n{tool} {' '.join(arguments)}", flush=True)
-    return subprocess.call([sys.executable, "-m", tool, *arguments], cwd=ROOT, env=environment)
+def run(tool: str, *arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run one tool in the clone's folder; returns its exit code, and its command with what it said."""
+    command = [sys.executable, "-m", tool, *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.returncode, f"\n{tool} {' '.join(arguments)}\n{done.stdout}"
+
+
+def show(code: int, said: str) -> int:
+    """Print what a tool said, and hand its exit code on."""
+    print(said, end="", flush=True)
+    return code
 
 
 if __name__ == "__main__":
