@@ -59,7 +59,8 @@ def _mistake(lesson: Lesson, entry: dict[str, Any]) -> Mistake:
 
 
 def alternatives_of(lesson: Lesson) -> list[Path]:
-    return sorted(path for path in (lesson.checks / "alternatives").glob("*/") if any(path.rglob("*.py")))
+    folders = (lesson.checks / "alternatives").glob("*/")
+    return sorted(path for path in folders if any(path.rglob("*.py")) or (path / "edits.toml").exists())
 
 
 def alternative_files(lesson: Lesson, folder: Path) -> dict[str, str]:
