@@ -4,7 +4,8 @@ The floor is two processes: one that imports pytest, fastapi, sqlalchemy and htt
 is pytest on an empty file. Against it stands ``pytest`` on each finished lesson, on every database the
 lesson has, with PostgreSQL running already. All take turns, so that a busy machine slows all of them.
 CPU seconds are those of the whole tree of processes, without PostgreSQL's server; Windows doesn't tell them.
-The last line is ``workshop watch`` in a terminal: from the moment a file is saved to the verdict on a step.
+The last line is ``workshop watch`` in a terminal: from the moment a file is saved to the verdict on a step,
+each time after watch has come to rest, for a person reads the verdict before the next save.
 Nothing here asserts a time.
 """
 
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,6 +121,7 @@ def watched(folder: Path, times: int) -> Runs:
     terminal.until(DONE)
     for number in range(times + 1):
         text = file.read_text(encoding="utf-8") + f"# {number}\n"
+        wait_until_at_rest(terminal.pid)
         began = time.perf_counter()
         file.write_text(text, encoding="utf-8")
         terminal.until(DONE)
@@ -127,6 +130,24 @@ def watched(folder: Path, times: int) -> Runs:
     terminal.end()
     del runs.wall[0]  # the first one warms up
     return runs
+
+
+def wait_until_at_rest(pid: int) -> None:
+    """Wait as long as a process or one of its descendants works: a person reads before the next save."""
+    before = -1.0
+    while (now := _tree_time(pid)) > before:
+        before = now
+        time.sleep(0.2)
+
+
+def _tree_time(pid: int) -> float:
+    """CPU seconds of a process and its descendants, and of those that have ended."""
+    total = 0.0
+    process = psutil.Process(pid)
+    for one in [process, *process.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            total += sum(one.cpu_times()[:4])
+    return total
 
 
 def spread(times: Sequence[float]) -> str:

@@ -104,7 +104,10 @@ def show_lessons() -> None:
         left = [step for step in lesson.steps if step.id not in done]
         if left and upcoming is None:
             upcoming = lesson, left[0]
-        _say_lesson(lesson, len(lesson.steps) - len(left), upcoming is not None and upcoming[0] == lesson)
+        here = upcoming is not None and upcoming[0] == lesson
+        _say_lesson(lesson, len(lesson.steps) - len(left), here)
+        if here:
+            _say_parts(lesson, done)
     _say()
     if upcoming:
         _say_next(*upcoming)
@@ -127,6 +130,12 @@ def _say_lesson(lesson: Lesson, done: int, here: bool) -> None:
     if here:
         for line in textwrap.wrap(lesson.about, 55):
             _say((f"    {'':<18} {line}", "dim"))
+
+
+def _say_parts(lesson: Lesson, done: set[str]) -> None:
+    for part in dict.fromkeys(step.part for step in lesson.steps if step.part):
+        steps = [step.id for step in lesson.steps if step.part == part]
+        _say((f"    {'':<18} {part:<12} {len(done.intersection(steps))} of {len(steps)}", "dim"))
 
 
 def _say_next(lesson: Lesson, step: Step) -> None:
@@ -273,7 +282,10 @@ def solution(
     _say((f"{step.id} {step.title}", "bold"))
     for piece in pieces(lesson, step.id):
         _say()
-        _say((piece.place, "cyan"), (f"  {piece.why}", "dim"))
+        _say((piece.place, "cyan"))
+        for part in textwrap.wrap(piece.why, min(console.width, 90) - 2):
+            _say((f"  {part}", "dim"))
+        _say()
         for line in code_lines(piece.code, piece.file):
             console.print(line)
 
@@ -365,6 +377,9 @@ def _put(lesson: Lesson, state: str, file: str, now: str) -> None:
         desk.put(lesson, files, file),
         f"{now}." if not file else f"lessons/{lesson.name}/{file} is back.",
     )
+    ids = [step.id for step in lesson.steps]
+    if state in ids and not file:
+        progress.note(dict.fromkeys(ids[: ids.index(state) + 1], True))
 
 
 def _say_written(lesson: Lesson, done: tuple[desk.Backup | None, list[str]], now: str) -> None:

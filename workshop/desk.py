@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import psutil
+
 from workshop.lessons import ROOT, Lesson, all_lessons
 
 BACKUPS = ROOT / ".workshop" / "backups"
-_UNFINISHED = ".workshop-"  # begins the names of files and folders that are still being written
+_UNFINISHED = ".workshop-"  # and the process's number begin the names of what is still being written
 _LEFT_OUT = shutil.ignore_patterns(
     "__pycache__", ".*_cache", ".git", ".venv", "venv", "*.db", "*.db-*", f"{_UNFINISHED}*"
 )
@@ -62,21 +64,23 @@ def back_up(lesson: Lesson) -> Backup | None:
 def keep(name: str, files: Mapping[str, bytes]) -> Path:
     """Write files into a new dated folder of the backups, which is there whole or not at all."""
     BACKUPS.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=BACKUPS))
-    for path, content in files.items():
-        write(unfinished / path, content)
-    target = _free_name(f"{datetime.now().astimezone():%Y-%m-%dT%H-%M-%S}_{name}")
-    unfinished.rename(target)
-    return target
+    unfinished = Path(tempfile.mkdtemp(prefix=_prefix(), dir=BACKUPS))
+    try:
+        for path, content in files.items():
+            write(unfinished / path, content)
+        return _rename(unfinished, f"{datetime.now().astimezone():%Y-%m-%dT%H-%M-%S}", name)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
 
 
-def _free_name(name: str) -> Path:
-    stamp, _, lesson = name.partition("_")
+def _rename(unfinished: Path, stamp: str, name: str) -> Path:
+    """Give a backup its name, or one with a number if another one has it."""
     for number in range(1, 1000):
-        target = BACKUPS / (name if number == 1 else f"{stamp}.{number:03}_{lesson}")
-        if not target.exists():
-            return target
-    raise OSError(f"too many backups are called {name}")
+        target = BACKUPS / (f"{stamp}_{name}" if number == 1 else f"{stamp}.{number:03}_{name}")
+        with contextlib.suppress(OSError):  # there is one of that name
+            return unfinished.rename(target)
+    raise OSError(f"too many backups are called {stamp}_{name}")
 
 
 def backups() -> list[Backup]:
@@ -95,42 +99,58 @@ def put(lesson: Lesson, files: Mapping[str, bytes], only: str = "") -> tuple[Bac
     wanted = {path: content for path, content in files.items() if not only or path == only}
     changed = [path for path, content in wanted.items() if there.get(path) != content]
     gone = [path for path in there if path.endswith(".py") and path not in files and not only]
+    sweep(lesson.folder, below=True)
+    sweep(BACKUPS)
     if not changed and not gone:
         return None, []
     backup = back_up(lesson)
-    for path in changed:
-        write(lesson.folder / path, wanted[path])
+    replace({lesson.folder / path: wanted[path] for path in changed})
     for path in gone:
         (lesson.folder / path).unlink(missing_ok=True)
-    _sweep(lesson.folder)
     return backup, sorted([*changed, *gone])
 
 
 def write(path: Path, content: bytes) -> None:
     """Replace a file at once: whoever looks, and whatever stops us, finds the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
+    replace({path: content})
+
+
+def replace(files: Mapping[Path, bytes]) -> None:
+    """Replace files, once all of them are written beside the old ones: a full disk replaces none."""
+    written: dict[Path, Path] = {}
     try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, name)
-        else:
-            Path(name).chmod(0o644)
-        Path(name).replace(path)
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=_prefix(), dir=path.parent)
+            written[path] = Path(name)
+            with open(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, name)
+            else:
+                Path(name).chmod(0o644)
+        for path, new in written.items():
+            new.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
+        for new in written.values():
+            with contextlib.suppress(OSError):
+                new.unlink()
         raise
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a run that was cut off has left half-written."""
-    for path in folder.rglob(f"{_UNFINISHED}*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
+def _prefix() -> str:
+    return f"{_UNFINISHED}{os.getpid()}-"
+
+
+def sweep(folder: Path, *, below: bool = False) -> None:
+    """Remove what runs that were cut off have left half-written in a folder, or also below it."""
+    for path in list((folder.rglob if below else folder.glob)(f"{_UNFINISHED}*")):
+        writer = path.name.removeprefix(_UNFINISHED).partition("-")[0]
+        if not (writer.isdecimal() and psutil.pid_exists(int(writer))):
+            with contextlib.suppress(OSError):
+                path.unlink() if path.is_file() else shutil.rmtree(path)
 
 
 def as_bytes(files: Mapping[str, str]) -> dict[str, bytes]:

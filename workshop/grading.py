@@ -14,15 +14,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, cached_property
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Self
 
 import httpx
+import psutil
 import sqlalchemy as sa
 
 from workshop import postgres
@@ -38,6 +39,9 @@ from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, O
 _BEFORE_SERVING = {"failed to start", "ended"}
 _CERTAIN = {"too slow", "file missing", "syntax error"}  # what another process wouldn't change
 AHEAD = 3  # checks whose apps are started before they are needed
+_TOGETHER = min(8, 2 * (os.cpu_count() or 1))  # checks that run at once where the verdict is urgent
+_LOOK_SECONDS = 0.1  # until it is looked again whether it still is
+_TIME_TO_SPARE = 1.0  # processor seconds that nobody used: what was too slow then has no excuse
 _LOADING = threading.Lock()
 _RUN_FOLDER = "workshop-run-"
 
@@ -112,6 +116,7 @@ class Bench:
         self._memories: dict[str, Memory] = {}
         self._background = ThreadPoolExecutor(1)
         self._postgres: Future[PostgresDatabases] | None = None
+        self._stock: deque[str] = deque()
         self._background.submit(_remove_old_folders)
 
     def prepare_postgres(self) -> None:
@@ -149,13 +154,23 @@ class Bench:
             url, prefix = sa.URL.create("sqlite", database=str(folder / "app" / "blog.db")), ""
         else:
             with _server_faults():
-                url = sa.make_url(self.postgres.copy(_address(like.url)) if like else self.postgres.create())
+                url = sa.make_url(self.postgres.copy(_address(like.url)) if like else self._new_database())
             prefix = f"{self.postgres.prefix}{folder.name}_"
         environment = {"DATABASE_URL": _address(url) if by_environment else None}
         app = App(self.host, submission, folder, url, self.client, environment, prefix, fresh=fresh)
         if like:
             app.take_over(like)
         return app
+
+    def _new_database(self) -> str:
+        with contextlib.suppress(IndexError):
+            return self._stock.popleft()
+        return self.postgres.create()
+
+    def stock_up(self, number: int) -> None:
+        """Have so many new PostgreSQL databases ready."""
+        while len(self._stock) < number:
+            self._stock.append(self.postgres.create())
 
     def beside(self, app: App, submission: Submission) -> App:
         """Another app on the database of an app."""
@@ -239,8 +254,6 @@ def _remove(folder: Path) -> None:
 
 
 def _is_running(pid: int) -> bool:
-    import psutil
-
     return psutil.pid_exists(pid)
 
 
@@ -255,6 +268,9 @@ class Grading:
         self.failed: dict[str, set[str]] = {}  # step → the databases on which it failed
         self._ready: dict[tuple[str, str], Apps] = {}
         self._migrated: dict[tuple[Submission, str], App] = {}
+        self._migrating = threading.Lock()
+        self._running: set[Apps] = set()
+        self._used: list[App] | None = None  # apps that are removed later, when it is less urgent
 
     @cached_property
     def by_environment(self) -> bool:
@@ -292,7 +308,7 @@ class Grading:
             self.memory.calls.get((check.name, database), []),
             lambda calls: self.memory.keep(check.name, database, calls),
         )
-        return Apps(yours, other, database, lambda step: self._older(step, yours))
+        return Apps(yours, other, database, lambda step: self._older(step, yours), lambda: self._twin(yours))
 
     def _app(self, submission: Submission, database: str, *, fresh: bool = False) -> App:
         like = self._migrated_app(submission, database) if self.lesson.migrated else None
@@ -302,15 +318,16 @@ class Grading:
     def _migrated_app(self, submission: Submission, database: str) -> App:
         """An app whose database holds what its migrations make; Failure if they fail."""
         key = submission, database
-        if key not in self._migrated:
-            app = self.bench.app(submission, database, by_environment=self.by_environment)
-            try:
-                app.run("alembic", "upgrade", "head")
-            except BaseException:
-                self.bench.discard(app)
-                raise
-            self._migrated[key] = app
-        return self._migrated[key]
+        with self._migrating:
+            if key not in self._migrated:
+                app = self.bench.app(submission, database, by_environment=self.by_environment)
+                try:
+                    app.run("alembic", "upgrade", "head")
+                except BaseException:
+                    self.bench.discard(app)
+                    raise
+                self._migrated[key] = app
+            return self._migrated[key]
 
     @contextlib.contextmanager
     def _older(self, step: str, app: App) -> Iterator[App]:
@@ -322,17 +339,30 @@ class Grading:
         finally:
             self.bench.discard(other, database=False)
 
+    @contextlib.contextmanager
+    def _twin(self, app: App) -> Iterator[App]:
+        """The submission once more, as a second worker beside `app`."""
+        other = self.bench.beside(app, self.submission)
+        try:
+            other.start()
+            yield other
+        finally:
+            self.bench.discard(other, database=False)
+
     @cached_property
     def memory(self) -> Memory:
         """What the reference has answered before; shared by all gradings of the lesson."""
         return self.bench.memory(self.lesson)
 
-    def perform(self, check: Check, database: str) -> None:
+    def perform(self, check: Check, database: str, *, fresh: bool = False) -> None:
         """Run a check; raises Failure when the submission fails it.
 
         A process that has served other apps is quick, and so is starting several apps at once, but a failure
-        counts only in a new process, and alone.
+        counts only in a new process, and alone. With `fresh`, that comes first.
         """
+        if fresh:
+            self._perform_on(self._apps(check, database, fresh=True), check)
+            return
         ahead = self._ready.pop((check.name, database), None)
         apps = ahead or self._apps(check, database)
         try:
@@ -346,25 +376,30 @@ class Grading:
             self._perform_on(self._apps(check, database, fresh=True), check)
 
     def _perform_on(self, apps: Apps, check: Check) -> None:
+        self._running.add(apps)
         try:
             check.function(apps)
         finally:
+            self._running.discard(apps)
             apps.reference.finish()
             self._discard(apps)
 
     def _discard(self, apps: Apps) -> None:
         for app in (apps.yours, apps.reference.app):
-            if app is not None:
+            if app is not None and self._used is not None:
+                app.close()
+                self._used.append(app)
+            elif app is not None:
                 self.bench.discard(app)
 
-    def run(self, check: Check, database: str) -> Outcome:
+    def run(self, check: Check, database: str, *, fresh: bool = False) -> Outcome:
         """Run one check. What goes wrong in it is in the outcome, never raised."""
         if waits := self.waits_for(check):
             return self.outcome(check, database, WAITS, 0.0, waits_for=waits)
         began = time.perf_counter()
         verdict, finding = PASSED, None
         try:
-            self.perform(check, database)
+            self.perform(check, database, fresh=fresh)
         except Exception as error:
             verdict, finding = judge(error)
         return self.outcome(check, database, verdict, time.perf_counter() - began, finding)
@@ -404,9 +439,90 @@ class Grading:
         finally:
             self.close()
 
+    def run_together(
+        self, steps: Iterable[str], unwanted: Callable[[], bool]
+    ) -> Generator[Outcome, None, None]:
+        """Run several checks at once, and give their outcomes in order, until they are `unwanted`.
+
+        What may have gone wrong because of others, or of what a process served before, runs again, alone.
+        """
+        tasks, self._used = self.tasks(steps), []
+        with contextlib.suppress(Unavailable):  # which each check then tells
+            _ = self.submission.files  # as they are now, for all
+        try:
+            while tasks and not unwanted():
+                done = 0
+                with contextlib.closing(self._at_once(self._attempt, tasks, unwanted)) as outcomes:
+                    for outcome in outcomes:
+                        yield outcome
+                        done += 1
+                yield from self._at_once(self._alone, tasks[done : done + 1], unwanted)
+                tasks = tasks[done + 1 :]
+        finally:
+            self.close()
+
+    def _at_once(
+        self,
+        run: Callable[[Check, str], Callable[[], Outcome] | None],
+        tasks: list[tuple[Check, str]],
+        unwanted: Callable[[], bool],
+    ) -> Generator[Outcome, None, None]:
+        """The outcomes up to the first that isn't certain. When it ends, however it ends, nothing runs."""
+        with ThreadPoolExecutor(_TOGETHER) as threads:
+            attempts = [threads.submit(run, *task) for task in tasks]
+            try:
+                for (check, database), attempt in zip(tasks, attempts, strict=True):
+                    while not wait([attempt], _LOOK_SECONDS).done:
+                        if unwanted():
+                            return
+                    if (tell := attempt.result()) is None:
+                        break
+                    waits = self.waits_for(check)
+                    yield self.outcome(check, database, WAITS, 0.0, waits_for=waits) if waits else tell()
+            finally:
+                left = {attempt for attempt in attempts if not attempt.cancel()}
+                while left:
+                    for apps in [*self._running]:
+                        apps.yours.stop()
+                    left = wait(left, _LOOK_SECONDS).not_done
+        self.bench.host.drain(self.submission.pool)
+
+    def _attempt(self, check: Check, database: str) -> Callable[[], Outcome] | None:
+        """Run a check while others run; returns what tells its outcome, or None if that isn't certain."""
+        began, idle = time.perf_counter(), psutil.cpu_times().idle
+        verdict, finding, apps = PASSED, None, None
+        try:
+            apps = self._apps(check, database)
+            self._perform_on(apps, check)
+        except Exception as error:
+            verdict, finding = judge(error)
+            busy = psutil.cpu_times().idle - idle < _TIME_TO_SPARE
+            if not (isinstance(error, Unavailable) or (apps and _is_certain(finding.kind, apps.yours, busy))):
+                return None
+        seconds = time.perf_counter() - began
+        return partial(self.outcome, check, database, verdict, seconds, finding)
+
+    def _alone(self, check: Check, database: str) -> Callable[[], Outcome]:
+        outcome = self.run(check, database, fresh=True)
+        return lambda: outcome
+
+    def make_spare(self, step: str) -> bool:
+        """Let a new process serve a check, and then be ready for any app; whether there is one more now.
+
+        This is for a grading of the reference whose pool is `SPARE`.
+        """
+        spares = self.bench.host.spares()
+        tasks = [task for task in self.tasks([step]) if self.lesson.launch and not task[0].starts_apps]
+        for task in tasks[-1:]:
+            with contextlib.suppress(Failure, Unavailable):
+                self.perform(*task, fresh=True)
+        return self.bench.host.spares() > spares
+
     def close(self) -> None:
-        """Remove what was prepared for checks that did not run."""
+        """Remove what was prepared for checks that did not run, and what was kept for later."""
         self._start_anew()
+        for app in self._used or []:
+            self.bench.discard(app)
         while self._migrated:
             self.bench.discard(self._migrated.popitem()[1])
 
@@ -415,6 +531,13 @@ class Grading:
         while self._ready:
             self._discard(self._ready.popitem()[1])
         self.bench.host.drain(self.submission.pool)
+
+
+def _is_certain(kind: str, app: App, busy: bool) -> bool:
+    """Whether an app that failed beside others would fail alone as well."""
+    if kind == "too slow":
+        return not busy
+    return kind in _CERTAIN or not (app.reused or kind in _BEFORE_SERVING)
 
 
 @cache

@@ -70,7 +70,13 @@ def run(tool: str, *arguments: str, environment: dict[str, str] | None = None) -
     """Run one tool in the clone's folder; returns its exit code, and its command with what it said."""
     command = [sys.executable, "-m", tool, *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     return done.returncode, f"\n{tool} {' '.join(arguments)}\n{done.stdout}"
 

@@ -183,9 +183,9 @@ class Recording(Grading):
 def code_lines(code: str, file: str) -> Iterator[Text]:
     """Code, in colour where there is colour, a little to the right."""
     language = {".py": "python", ".sql": "sql", ".ini": "ini"}.get(Path(file).suffix, "text")
-    for line in (
-        Syntax("", language, theme="ansi_dark").highlight(code.rstrip()).split("\n", allow_blank=True)
-    ):
+    highlighted = Syntax("", language, theme="ansi_dark").highlight(code.rstrip())
+    highlighted.rstrip()
+    for line in highlighted.split("\n"):
         line.rstrip()
         yield Text("  ") + line if line.plain else line
 

@@ -87,12 +87,13 @@ class Lecture:
     another Lecture and the end of the kernel.
     """
 
-    def __init__(self, lesson: str) -> None:
+    def __init__(self, lesson: str, *, real_hashes: bool = False) -> None:
+        """The lesson by its number. Passwords are hashed quickly, as in checks, unless `real_hashes`."""
         while _open:
             _open.pop().close()
         self.lesson: Lesson = find_lesson(lesson)
-        # Where pwdlib is imported ahead, hashing is made quick; a lecture shows real hashes.
-        self._bench = Bench(preload=[name for name in imports_of(self.lesson) if name != "pwdlib"])
+        imports = [name for name in imports_of(self.lesson) if name != "pwdlib" or not real_hashes]
+        self._bench = Bench(preload=imports)  # where pwdlib is imported ahead, the host makes it quick
         self._apps: list[App] = []
         if "postgresql" in self.lesson.databases:
             self._bench.prepare_postgres()
@@ -315,17 +316,17 @@ class Sent:
     ended: float
 
 
-def at_once(app: App, method: str, path: str, bodies: Sequence[Any]) -> list[Sent]:
+def at_once(app: App, method: str, path: str, bodies: Sequence[Any], **keywords: Any) -> list[Sent]:
     """Send one request for each body (None: without one), all at the same moment; returns what came back.
 
-    Times count from the first. An answer is waited for as long as `App.request` waits.
+    Times count from the first. Keywords are those of `App.request`, for all of them.
     """
     start = threading.Barrier(len(bodies))
 
     def send(body: Any) -> tuple[Answer, float, float]:
         start.wait()
         began = time.perf_counter()
-        answer = app.request(method, path, **({} if body is None else {"json": body}))
+        answer = app.request(method, path, **keywords, **({} if body is None else {"json": body}))
         return answer, began, time.perf_counter()
 
     with ThreadPoolExecutor(len(bodies)) as pool:
@@ -400,7 +401,13 @@ def _note_statements(database: Any) -> None:
 
 
 def _noted_statements(database: Any) -> Any:
-    """What was noted."""
+    """What was noted, when the connections are back: a session may be closed after the answer."""
+    import time
+
+    count = getattr(database.engine.pool, "checkedout", int)
+    until = time.monotonic() + 1
+    while count() and time.monotonic() < until:
+        time.sleep(0.001)
     return list(database.noted)
 
 

@@ -191,8 +191,10 @@ def bars(values: Mapping[str, float], *, title: str, x: str, log: bool = False) 
     axes.tick_params(axis="y", labelsize=11, length=0)
     if log:
         axes.set_xscale("log")
-        axes.set_xlim(left=10.0 ** math.floor(math.log10(min(values.values())) - 0.3))
-    axes.margins(x=0.12)
+        first = 10.0 ** math.floor(math.log10(min(values.values())) - 0.3)
+        axes.set_xlim(first, max(values.values()) * (max(values.values()) / first) ** 0.15)
+    else:
+        axes.margins(x=0.12)
     longest = max(len(line) for name in names for line in name.split("\n"))
     height = figure.get_size_inches()[1]
     figure.subplots_adjust(
@@ -517,7 +519,8 @@ class _Stage:
         self.name = name
         self.tables = {table: found for table, found in schema.items() if table != "alembic_version"}
         self.lines = {table: _lines_of(found) for table, found in self.tables.items()}
-        self.layers = [list(layer) for layer in columns] or _layers(self.tables)
+        self.layers = [[table for table in layer if table in self.tables] for layer in columns]
+        self.layers = [layer for layer in self.layers if layer] or _layers(self.tables)
         self.keys = [
             (table, key["columns"][0], key["table"])
             for layer in self.layers
@@ -654,11 +657,18 @@ class _Stage:
                     (second, end),
                     (boxes[parent][1], end),
                 ]
-            _draw_key(axes, points, style, colour, to_left_side=distance <= 0)
+            half = 0.06 if count[parent] == 1 else 0.03
+            _draw_key(axes, points, style, colour, half, to_left_side=distance <= 0)
 
 
 def _draw_key(
-    axes: "Axes", points: Sequence[tuple[float, float]], style: str, colour: str, *, to_left_side: bool
+    axes: "Axes",
+    points: Sequence[tuple[float, float]],
+    style: str,
+    colour: str,
+    half: float,
+    *,
+    to_left_side: bool,
 ) -> None:
     across, up = zip(*points, strict=True)
     axes.plot(across, up, ls=style, color=colour, lw=1.4, solid_joinstyle="round", zorder=3)
@@ -667,7 +677,7 @@ def _draw_key(
         axes.plot((x - 0.13, x), (y, y + offset), color=colour, lw=1.4, zorder=3)
     x, y = points[-1]
     at = x - 0.09 if to_left_side else x + 0.09
-    axes.plot((at, at), (y - 0.06, y + 0.06), color=colour, lw=1.4, zorder=3)  # a bar: one
+    axes.plot((at, at), (y - half, y + half), color=colour, lw=1.4, zorder=3)  # a bar: one
 
 
 def _layers(tables: Mapping[str, Any]) -> list[list[str]]:
@@ -702,8 +712,9 @@ def _short(kind: str) -> str:
 def _rules(table: Mapping[str, Any], name: str, column: Mapping[str, Any]) -> Iterable[str]:
     if name in table["primary key"]["columns"]:
         yield "PK"
-    if any(rule["columns"] == [name] for rule in table["unique"]):
-        yield "unique"
+    for rule in table["unique"]:
+        if rule["columns"] == [name]:
+            yield "unique (partial)" if rule.get("what") else "unique"
     for key in table["foreign keys"]:
         if key["columns"] == [name]:
             yield "FK"

@@ -21,6 +21,7 @@ FORKS = hasattr(os, "fork")
 _HOST_SCRIPT = Path(__file__).with_name("host.py")
 _MOST_LOADS = 50  # apps that one process serves before it is replaced: its memory grows
 _UNLOAD_SECONDS = 1.0
+SPARE = "spare"  # the pool of processes that have served the reference, for whoever needs one
 _CALL_SECONDS = 60.0
 
 
@@ -29,6 +30,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
 
     def send(self, message: Mapping[str, Any]) -> None:
@@ -45,7 +47,7 @@ class Channel:
                 if not more:
                     return {}
                 self._received += more
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return None
         except OSError:
             return {}
@@ -72,7 +74,8 @@ class Host:
         self._ended = False  # whether the process that forks the others has ended
         self._unwanted: set[str] = set()  # tokens of processes that were ended before they called
         self._statuses: dict[int, int] = {}
-        self._idle: dict[str, collections.deque[Process]] = collections.defaultdict(collections.deque)
+        self._idle: dict[str, list[Process]] = collections.defaultdict(list)
+        self._taking = threading.Lock()
         self._changed = threading.Condition()
         self._process = self._spawn()
         self._spare: subprocess.Popen[str] | None = None
@@ -96,14 +99,29 @@ class Host:
     def start(self, job: Mapping[str, Any], *, pool: str = "", fresh: bool = True) -> "Process":
         """Find a process for an app: a new one, or, if it need not be `fresh`, one that has served others.
 
-        A process serves apps of one pool only: what one submission does to it, another never sees.
+        A process serves apps of one pool only: what one submission does to it, another never sees. Spare
+        processes have served nothing but the reference.
         """
-        while not fresh and self._idle[pool]:
-            process = self._idle[pool].popleft()
+        while not fresh and (process := self._take(pool)):
             if process.load(job):
                 return process
             self.kill(process)
         return Process(self, self._new_process(job), job["token"], pool)
+
+    def _take(self, pool: str) -> "Process | None":
+        """A process that has served others: if there is one, one that is ready, of this pool or a spare."""
+        with self._taking:
+            for idle in (self._idle[pool], self._idle[SPARE]):
+                for process in idle:
+                    if process.has_forgotten(0.0):
+                        idle.remove(process)
+                        process.pool = pool
+                        return process
+            return self._idle[pool].pop(0) if self._idle[pool] else None
+
+    def spares(self) -> int:
+        """How many spare processes there are."""
+        return len(self._idle[SPARE])
 
     def _new_process(self, job: Mapping[str, Any]) -> int:
         number = next(self._numbers)
@@ -118,15 +136,20 @@ class Host:
         return number
 
     def release(self, process: "Process") -> None:
-        """Take back a process that may serve another app."""
-        if process.unload():
-            self._idle[process.pool].append(process)
+        """Take back a process that may serve another app. While there are spares, it can stay as it is."""
+        with self._taking:
+            spares = process.pool != SPARE and self._idle[SPARE]
+        if spares or process.unload():
+            with self._taking:
+                self._idle[process.pool].append(process)
         else:
             self.kill(process)
 
     def drain(self, pool: str) -> None:
         """End the processes that wait for more apps of a pool."""
-        for process in self._idle.pop(pool, ()):
+        with self._taking:
+            idle = self._idle.pop(pool, [])
+        for process in idle:
             self.kill(process)
 
     def _order(self, process: "subprocess.Popen[str]", order: Mapping[str, Any]) -> None:
@@ -144,7 +167,9 @@ class Host:
         It calls before it runs any of the learner's code, so what takes long here is the big imports.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or token in self._channels, _CALL_SECONDS)
+            self._changed.wait_for(
+                lambda: self._ended or token in self._channels or token in self._unwanted, _CALL_SECONDS
+            )
             return self._channels.pop(token, None)
 
     def kill(self, process: "Process") -> None:
@@ -156,10 +181,10 @@ class Host:
     def _forget(self, token: str) -> None:
         """Hang up on a process that was ended before it was listened to, now or when it calls."""
         with self._changed:
+            self._unwanted.add(token)
             if channel := self._channels.pop(token, None):
                 channel.close()
-            else:
-                self._unwanted.add(token)
+            self._changed.notify_all()  # somebody may wait for it
 
     def _kill_number(self, number: int) -> None:
         if process := self._alone.pop(number, None):
@@ -187,7 +212,6 @@ class Host:
                 token = hello.get("token", "")
                 with self._changed:
                     if token in self._unwanted or not token:
-                        self._unwanted.discard(token)
                         channel.close()
                     else:
                         self._channels[token] = channel
@@ -229,6 +253,8 @@ class Process:
         self._channel: Channel | None = None
         self._questions = itertools.count(1)
         self._loads = 1
+        self._unloading = False
+        self._clean: bool | None = None  # whether it is as good as new, when it has said so
 
     def connect(self) -> bool:
         """Wait until the process calls; whether it does."""
@@ -250,6 +276,7 @@ class Process:
     def unload(self) -> bool:
         """Tell the process to forget its app, without waiting for it; False if it can't serve another."""
         self._loads += 1
+        self._unloading, self._clean = True, None
         if self._channel is None or self._loads > _MOST_LOADS:
             return False
         try:
@@ -267,17 +294,23 @@ class Process:
 
     def load(self, job: Mapping[str, Any]) -> bool:
         """Give the process its next app; False if it is not as good as new."""
-        message: dict[str, Any] | None = {"event": ""}
-        while message and message.get("event") != "unloaded":
-            message = self.read(_UNLOAD_SECONDS)
-        if not message or not message["clean"]:
+        if not (self._unloading or self.unload()) or not self.has_forgotten(_UNLOAD_SECONDS):
+            return False
+        if not self._clean:
             return False
         try:
             self.send({"ask": "load", "job": dict(job)})
         except OSError:
             return False
-        self.reused = True
+        self._unloading, self.reused = False, True
         return True
+
+    def has_forgotten(self, seconds: float) -> bool:
+        """Whether it has forgotten its app, or has gone; waits so long for it."""
+        while self._unloading and self._clean is None and (message := self.read(seconds)) is not None:
+            if not message or message.get("event") == "unloaded":
+                self._clean = bool(message.get("clean"))
+        return self._clean is not None
 
     def hang_up(self) -> bool:
         """End the talk; the process ends when it notices. False if the talk had not begun."""

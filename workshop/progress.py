@@ -25,6 +25,7 @@ def load() -> dict[str, dict[str, int | bool]]:
 def _save(state: Mapping[str, object]) -> None:
     """Replace the file whole; a folder that can't be written to is no reason to stop."""
     with contextlib.suppress(OSError):
+        desk.sweep(STATE.parent)
         desk.write(STATE, json.dumps({"version": _VERSION, **state}, indent=1).encode())
 
 

@@ -19,7 +19,9 @@ _ALMOST_REGION = re.compile(r"\s*(?:#|--)\s*(?:region|endregion|starter)\b")
 _END = re.compile(r"\s*(?:#|--) endregion$")
 _STARTER = re.compile(r"(?P<indent>\s*)(?:#|--) starter:(?: (?P<text>.*))?$")
 # The end of a function or class at the top of a module, and what follows it.
-_AFTER_BLOCK = re.compile(r"(\n[ ]+\S[^\n]*)\n+(?=(?:@|def |class |async def |# |[A-Za-z_]\w*(?:: [^=\n]+)? = ))")
+_AFTER_BLOCK = re.compile(
+    r"(\n[ ]+\S[^\n]*)\n+(?=(?:@|def |class |async def |# |[A-Za-z_]\w*(?:: [^=\n]+)? = ))"
+)
 _DATABASE = re.compile(r"\.db($|-)|\.sqlite")
 _SKIPPED = {
     "__pycache__",
@@ -85,7 +87,7 @@ def render(source: str, done: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Close the gaps that left-out regions leave, and open those that they need, the way a formatter would."""
+    """Close the gaps that left-out regions leave, and open those that are missing, as a formatter would."""
     text = _AFTER_BLOCK.sub(r"\1\n\n\n", text)
     text = re.sub(r"\n{4,}", "\n\n\n", text)  # two blank lines at most
     text = re.sub(r"\n{3,}(?=[ \t])", "\n\n", text)  # and one inside a block

@@ -27,6 +27,10 @@ def run(lesson: Lesson, db: str, fresh: bool, port: int, say: Callable[[str], No
         raise postgres.ServerError(f"The app of lesson {lesson.handle} knows only SQLite.")
     else:
         environment["DATABASE_URL"] = _database(lesson, fresh, say)
+    if (lesson.folder / "alembic.ini").exists():
+        url = environment.get("DATABASE_URL")
+        say(f"Does it lack tables? In lessons/{lesson.name}: alembic upgrade head")
+        say(f"with DATABASE_URL set to {url}" if url else "with DATABASE_URL not set")
     port = free_port(port)
     say(f"http://127.0.0.1:{port}/docs  (Ctrl-C ends it)")
     command = [sys.executable, "-m", "uvicorn", "main:app", "--reload", "--port", str(port)]

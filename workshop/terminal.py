@@ -18,7 +18,8 @@ from rich.text import Text
 from workshop import desk
 from workshop.report import Line, to_encoding
 
-POLL_SECONDS = 0.03  # a lesson has some twenty files; to look at them takes about a millisecond
+POLL_SECONDS = 0.02  # a lesson has some twenty files; to look at them takes less than a millisecond
+_SETTLE_SECONDS = 0.01  # in which nothing must have changed: an editor writes in several steps
 _STYLES = {"good": "green", "bad": "red"}
 _OF_EDITORS = ("~", ".swp")  # what they keep beside a file while it is open
 
@@ -99,12 +100,12 @@ def snapshot(folder: Path) -> dict[Path, tuple[int, int, int]]:
 
 
 def _watch(folder: Path, happened: "queue.SimpleQueue[Event]", ended: threading.Event) -> None:
-    """Tell of a change once nothing has changed for one look: an editor writes in several steps.
+    """Tell of a change once nothing has changed for one look.
 
     Looking works everywhere, also where no system tells of changes, such as network drives and containers.
     """
     told = seen = snapshot(folder)
-    while not ended.wait(POLL_SECONDS):
+    while not ended.wait(POLL_SECONDS if seen == told else _SETTLE_SECONDS):
         now = snapshot(folder)
         if now == seen and now != told:
             told = now

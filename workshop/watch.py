@@ -1,8 +1,14 @@
 """`workshop watch`: save a file, and see at once what the step you are on still lacks."""
 
+import queue
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from functools import cache
+from itertools import islice
 
 from rich.console import Console
 
@@ -10,10 +16,13 @@ from workshop import progress, terminal
 from workshop.apps import Submission
 from workshop.grading import Bench, Grading, count_checks, imports_of
 from workshop.lessons import Lesson, Step
+from workshop.processes import FORKS, SPARE
+from workshop.render import render_lesson
 from workshop.report import Board, Line
 from workshop.terminal import Event, Screen
-from workshop.verdicts import FAILED
+from workshop.verdicts import FAILED, Unavailable
 
+_SPARES = 8 if FORKS else 2  # processes that are ready when a file is saved; each takes some 30 MB
 _KEYS = "h hint · d diff · a run all · n next · p back · q quit"
 
 
@@ -27,25 +36,52 @@ class Watch:
         self._lines: list[Line] = []
         self._passed = False
         self._asked = ""  # the key that has to be pressed again
+        self._happened: queue.SimpleQueue[Event]
+        self._maker: ThreadPoolExecutor  # of spare processes
+        self._waiting: deque[Event] = deque()  # that have happened and are not obeyed yet
 
     def run(self) -> int:
         """Check on every save until somebody quits; returns the exit code."""
-        with Bench(preload=imports_of(self.lesson)) as bench:
+        with suppress(KeyboardInterrupt), Bench(preload=imports_of(self.lesson)) as bench:
             if "postgresql" in self.databases:
                 bench.prepare_postgres()
-            try:
-                with terminal.events(self.lesson.folder) as happened:
-                    self.check(bench, [self.step])
-                    while self._obey(happened.get(), bench):
-                        continue
-            except KeyboardInterrupt:
-                pass
+            with ThreadPoolExecutor(1) as self._maker, terminal.events(self.lesson.folder) as self._happened:
+                self.check(bench, [self.step])
+                while self._obey(self._next(bench), bench):
+                    continue
         self.screen.show([[("Stopped watching.", "dim")]], over=False)
         return 0
+
+    def _next(self, bench: Bench) -> Event:
+        """What happens next. While we wait for it, spare processes are made."""
+        if self._waiting:
+            return self._waiting.popleft()
+        ended = threading.Event()
+        self._maker.submit(self._make_spares, bench, self.step, ended)
+        try:
+            return self._happened.get()
+        finally:
+            ended.set()
+
+    def _make_spares(self, bench: Bench, step: Step, ended: threading.Event) -> None:
+        reference = _reference(bench, self.lesson, step, self.databases)
+        with suppress(Unavailable):
+            if "postgresql" in self.databases and not self.lesson.migrated:
+                bench.stock_up(_SPARES // 2)
+        while not ended.is_set() and bench.host.spares() < _SPARES and reference.make_spare(step.id):
+            continue
+
+    def _came_up(self, *keys: str) -> bool:
+        """Whether something was saved, or one of these keys was pressed, that we have not obeyed yet."""
+        while not self._happened.empty():
+            self._waiting.append(self._happened.get())
+        return any(event.kind == "saved" or event.key in keys for event in self._waiting)
 
     def _obey(self, event: Event, bench: Bench) -> bool:
         """Do what a save or a key asks for; False to quit."""
         if event.kind == "saved":
+            self._came_up()
+            self._waiting = deque(other for other in self._waiting if other.kind != "saved")
             self._go_on_without_keys()
             self.check(bench, [self.step])
         elif event.key == "a":
@@ -89,19 +125,26 @@ class Watch:
         board = Board(self.lesson, f"lessons/{self.lesson.name}", self.databases, self.screen.width)
         board.checks = count_checks(self.lesson, self.databases)
         grading = Grading(bench, self.lesson, Submission(self.lesson.folder), self.databases)
-        with closing(grading.run_all([step.id for step in steps])) as outcomes:
-            for outcome in outcomes:
+        wanted = [step.id for step in steps]
+        left = len(grading.tasks(wanted))
+        with closing(grading.run_together(wanted, lambda: self._came_up("q"))) as outcomes:
+            for outcome in islice(outcomes, left):
                 board.add(outcome)
-                if outcome.verdict == FAILED:
+                left = 0 if outcome.verdict == FAILED else left - 1
+                if not left:
                     break
-        self._passed = board.done(self.step)
-        known = [
-            step for step in steps if board.failed(step) or (board.done(step) and not board.partly(step))
-        ]
-        if self.databases == self.lesson.databases:
+            if not left:
+                self._show(board, steps, time.perf_counter() - began)
+        if not left and self.databases == self.lesson.databases:
+            known = [
+                step for step in steps if board.failed(step) or (board.done(step) and not board.partly(step))
+            ]
             progress.note({step.id: board.done(step) for step in known})
+
+    def _show(self, board: Board, steps: Sequence[Step], seconds: float) -> None:
+        self._passed = board.done(self.step)
         self._asked = ""
-        self._lines = list(self._page(board, steps, time.perf_counter() - began))
+        self._lines = list(self._page(board, steps, seconds))
         self.screen.show(self._lines)
 
     def _page(self, board: Board, steps: Sequence[Step], seconds: float) -> Iterator[Line]:
@@ -148,3 +191,10 @@ class Watch:
         from workshop.cli import differences
 
         return [[line] for line in differences(self.lesson, self.step)] or [[("No difference.", "")]]
+
+
+@cache
+def _reference(bench: Bench, lesson: Lesson, step: Step, databases: tuple[str, ...]) -> Grading:
+    """A grading of the reference at a step, whose processes become spare ones."""
+    files = render_lesson(lesson, step.id)
+    return Grading(bench, lesson, Submission(lesson.folder, files, pool=SPARE), databases)

@@ -61,7 +61,9 @@ def get_db() -> Iterator[Session]:
 
 
 # scope="function" ends the block above before the answer is sent, so a commit that fails is never a success.
-SessionDep = Annotated[Session, Depends(get_db, scope="function")]
+# max_concurrency: more requests wait for a session, and without a thread. If they waited for a lock with one,
+# 40 of them would leave no thread to the one that they wait for. The pool has 15 connections.
+SessionDep = Annotated[Session, Depends(get_db, scope="function", max_concurrency=10)]
 
 # TODO 6.25: in_transaction(work), which tries again where SQLite was locked, and only there.
 # TODO 6.28: an engine, a session factory and a dependency for the reporting database.

@@ -31,6 +31,10 @@ class Conflict(DomainError):
     status = status.HTTP_409_CONFLICT
 
 
+class Unreadable(DomainError):
+    """The body isn't even text. FastAPI raises this one by itself."""
+
+
 class Unavailable(DomainError):
     """The database can't be reached, or is too busy."""
 

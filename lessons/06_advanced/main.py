@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
 from database import engine
-from errors import HANDLERS, Unavailable, problems
+from errors import HANDLERS, Unavailable, Unreadable, problems
 from migrations import require_newest_schema
 from routers import nonblocking, orders, posts, projects, reports, system, tags, users
 
@@ -29,6 +29,11 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     # TODO 6.29: close the async engine's connections.
 
 
-app = FastAPI(title="Blog", lifespan=lifespan, exception_handlers=HANDLERS, responses=problems(Unavailable))
+app = FastAPI(
+    title="Blog",
+    lifespan=lifespan,
+    exception_handlers=HANDLERS,
+    responses=problems(Unreadable, Unavailable),
+)
 for subject in (system, users, posts, tags, orders, projects, reports, nonblocking):
     app.include_router(subject.router)

@@ -15,7 +15,8 @@ if settings.cache_url is None:
     region.configure("dogpile.cache.memory", expiration_time=SECONDS)
 else:
     url = settings.cache_url.get_secret_value()
-    region.configure("dogpile.cache.redis", expiration_time=SECONDS, arguments={"url": url})
+    arguments = {"url": url, "redis_expiration_time": 2 * SECONDS}  # Redis throws away what nobody asks for
+    region.configure("dogpile.cache.redis", expiration_time=SECONDS, arguments=arguments)
 
 
 def forget_after_commit(session: Session, key: str) -> None:

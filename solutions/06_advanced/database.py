@@ -91,7 +91,9 @@ def get_db(request: Request) -> Iterator[Session]:
 
 # endregion
 # scope="function" ends the block above before the answer is sent, so a commit that fails is never a success.
-SessionDep = Annotated[Session, Depends(get_db, scope="function")]
+# max_concurrency: more requests wait for a session, and without a thread. If they waited for a lock with one,
+# 40 of them would leave no thread to the one that they wait for. The pool has 15 connections.
+SessionDep = Annotated[Session, Depends(get_db, scope="function", max_concurrency=10)]
 
 # region step 6.25: what failed was the transaction, so the whole transaction is tried again
 # starter: # TODO 6.25: in_transaction(work), which tries again where SQLite was locked, and only there.
@@ -106,7 +108,7 @@ def is_locked(error: BaseException) -> bool:
 @retry(
     retry=retry_if_exception(is_locked),
     stop=stop_after_attempt(3),
-    wait=wait_random_exponential(multiplier=0.1, max=2),
+    wait=wait_random_exponential(multiplier=0.05, max=1),
     reraise=True,
 )
 def in_transaction(work: Callable[[Session], Result]) -> Result:

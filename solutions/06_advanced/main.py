@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from database import async_engine, engine
 
 # endregion
-from errors import HANDLERS, Unavailable, problems
+from errors import HANDLERS, Unavailable, Unreadable, problems
 from migrations import require_newest_schema
 from routers import nonblocking, orders, posts, projects, reports, system, tags, users
 
@@ -36,6 +36,11 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     # endregion
 
 
-app = FastAPI(title="Blog", lifespan=lifespan, exception_handlers=HANDLERS, responses=problems(Unavailable))
+app = FastAPI(
+    title="Blog",
+    lifespan=lifespan,
+    exception_handlers=HANDLERS,
+    responses=problems(Unreadable, Unavailable),
+)
 for subject in (system, users, posts, tags, orders, projects, reports, nonblocking):
     app.include_router(subject.router)

@@ -136,8 +136,8 @@ class Post(Base):
     # region step 6.15: the feed reads the newest published posts, of everyone or of one owner
     # starter: # TODO 6.15: the indexes that the feed needs.
     __table_args__ = (
-        Index("ix_posts_published", "id", **only_where("is_published")),
-        Index("ix_posts_published_by_owner", "owner_id", "id", **only_where("is_published")),
+        Index("ix_posts_published", "is_published", "id"),
+        Index("ix_posts_published_by_owner", "owner_id", "is_published", "id"),
     )
     # endregion
 

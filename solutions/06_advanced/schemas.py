@@ -199,13 +199,16 @@ class CommentOut(Out):
     author_id: int
 
 
-class PostWithComments(PostWithOwner):
+class PostWithComments(PostWithTags):
     comments: list[CommentOut]
 
 
 class Feed(BaseModel):
     posts: list[PostWithOwner]
+    # region step 6.16: what to ask for next
+    # starter: # TODO 6.16: next, which is null on the last page.
     next: int | None
+    # endregion
 
 
 class AuthorOut(Out):

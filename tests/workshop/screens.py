@@ -1,5 +1,6 @@
 """A copy of the repository, and the command `workshop` in it, in a real pseudo-terminal or through a pipe."""
 
+import json
 import os
 import pty
 import re
@@ -9,13 +10,27 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from workshop import desk
 from workshop.lessons import ROOT, Lesson
 from workshop.render import starter
 
 SECONDS = 60.0  # until a screen that should come is given up
+_FORKING = """
+import json, os, sys
+from workshop import cli, desk, render  # once, for all commands
+for line in sys.stdin:
+    sys.argv = ["workshop", *json.loads(line)]
+    pid = os.fork()
+    if pid == 0:
+        sys.stdout = sys.stderr = open(os.devnull, "w")
+        os._exit(cli.main())
+    print(pid, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
 _ROOMS = ("lessons", "solutions", "tests", "workshop", "requirements.txt", "pyproject.toml")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.db", "alternatives", "workshop-*")
 
@@ -73,6 +88,38 @@ class Copy:
         return Terminal(self.command(*arguments), self.root, self.environment)
 
 
+class Forks:
+    """The command `workshop` in a copy again and again, without a new Python each time."""
+
+    def __init__(self, copy: Copy) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _FORKING],
+            cwd=copy.root,
+            env=copy.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def workshop(self, *arguments: str, killed_after: float | None = None) -> int:
+        """Run a command, and kill it after so many seconds; returns the exit code, or minus the signal."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps(arguments), file=self._process.stdin, flush=True)
+        pid = int(self._process.stdout.readline())
+        if killed_after is not None:
+            time.sleep(killed_after)  # the moment of the kill, not a wait for something
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(pid, signal.SIGKILL)
+        return int(self._process.stdout.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+
 class Terminal:
     """A process in a pseudo-terminal of its own, what it has shown, and its keyboard."""
 
@@ -91,6 +138,12 @@ class Terminal:
             assert self._read(0.1), f"it ended before {pattern!r} came:\n{self.shown}"
         shown, self.shown = self.shown, ""
         return shown
+
+    def look(self, seconds: float) -> None:
+        """Read what comes within so many seconds."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and self._read(left):
+            continue
 
     def _read(self, seconds: float) -> bool:
         if select.select([self._descriptor], [], [], seconds)[0]:

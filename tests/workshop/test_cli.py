@@ -71,6 +71,18 @@ def test_the_first_screen_later(run: Run) -> None:
     assert "pytest lessons/02" in output
 
 
+def test_the_first_screen_in_a_lesson_with_parts(run: Run) -> None:
+    [*before, lesson] = LESSONS
+    progress.note({step.id: True for one in before for step in one.steps})
+    progress.note({step.id: True for step in lesson.steps[:5]})
+    _, output = run()
+    assert f"  → {lesson.name}" in output
+    found = dict(re.findall(r"^ {23}(\w+) +(\d+ of \d+)$", output, re.MULTILINE))
+    parts = dict.fromkeys(step.part for step in lesson.steps)
+    assert list(found) == list(parts)
+    assert sum(int(done.split()[0]) for done in found.values()) == 5
+
+
 def test_the_first_screen_at_the_end(run: Run) -> None:
     progress.note({step.id: True for lesson in LESSONS for step in lesson.steps})
     code, output = run()
@@ -255,8 +267,10 @@ def closed_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tmp_path_factory.mktemp("clones") / "my clone"
     shutil.copytree(ROOT / "workshop", clone / "workshop", ignore=shutil.ignore_patterns("__pycache__"))
     for lesson in all_lessons():
-        (clone / "tests" / lesson.name).mkdir(parents=True)
-        shutil.copy(lesson.checks / "steps.toml", clone / "tests" / lesson.name)
+        for steps in lesson.checks.rglob("steps.toml"):
+            target = clone / steps.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(steps, target)
     (clone / ".workshop").write_text("a file where a folder should be", encoding="utf-8")
     return clone
 

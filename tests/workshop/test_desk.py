@@ -1,10 +1,10 @@
 """The commands that read and write a learner's folder, and what is left when they are cut off."""
 
 import json
-import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,16 +12,21 @@ from pathlib import Path
 import pytest
 
 from workshop import desk
+from workshop.apps import Submission
+from workshop.grading import Bench, Grading, imports_of
 from workshop.lessons import find_lesson
+from workshop.processes import SPARE
 from workshop.render import render_lesson, starter
+from workshop.verdicts import Finding
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
 
 if sys.platform != "win32":
-    from screens import Copy
+    from screens import Copy, Forks
 
 LESSON = find_lesson("01")
-KILLS = 100
+KILLS = 80  # of commands that write
+WATCH_KILLS = 5, 4  # how often, how many at once
 
 
 @pytest.fixture(scope="module")
@@ -117,38 +122,70 @@ def test_a_folder_that_cannot_be_written_to_loses_nothing(
     assert files(copy)["main.py"] == "# mine\n"
 
 
-def test_random_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_kills_of_commands_lose_nothing(copy: "Copy") -> None:
     """Whenever it is killed, every file is an old or a new one, and the old ones are in a backup."""
-    lesson_folder = tmp_path / LESSON.name
-    monkeypatch.setattr(type(LESSON), "folder", lesson_folder)
-    monkeypatch.setattr(desk, "BACKUPS", tmp_path / "backups")
-    states = [desk.as_bytes(render_lesson(LESSON, step)) for step in ("1.0", "1.8")]
-    desk.put(LESSON, states[0])
     chance = random.Random(5)
-    longest = 0.02
-    for number in range(KILLS):
-        old, new = states if number % 2 == 0 else states[::-1]
-        desk.put(LESSON, old)
-        kept = {backup.name for backup in desk.backups()}
-        pid = os.fork()
-        if pid == 0:
-            desk.put(LESSON, new)
-            os._exit(0)
-        time.sleep(chance.random() * longest)  # the moment of the kill, not a wait for something
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        now = desk.files_below(lesson_folder)
-        assert now.keys() == old.keys()
-        assert all(now[path] in (old[path], new[path]) for path in now), "a file is half-written"
-        if now != old:
-            fresh = [backup for backup in desk.backups() if backup.name not in kept]
-            assert any(backup.files == old for backup in fresh), "changed before the backup was complete"
+    states = {("reset", "01"): starter(LESSON), ("catch-up", "1.8"): render_lesson(LESSON, "1.8")}
+    backups = copy.root / ".workshop" / "backups"
+    killed = changed = 0
+    with Forks(copy) as forks:
+        began = time.perf_counter()
+        assert forks.workshop("catch-up", "1.8") == 0
+        longest = time.perf_counter() - began
+        for number in range(KILLS):
+            [(_, old), (command, new)] = [*states.items()][:: 1 if number % 2 else -1]
+            for path, text in old.items():
+                edit(copy, path, text)
+            kept = set(backups.iterdir())
+            in_time = forks.workshop(*command, killed_after=chance.random() * longest) < 0
+            killed += in_time
+            longest *= 1.05 if in_time else 0.8
+            now = files(copy)
+            assert now.keys() == old.keys()
+            assert all(now[path] in (old[path], new[path]) for path in now), "a file is half-written"
+            if now != old:
+                changed += 1
+                fresh = [path for path in backups.iterdir() if path not in kept and path.name[0] != "."]
+                found = [{path: desk.files_below(one)[path].decode() for path in old} for one in fresh]
+                assert old in found, "changed before the backup was complete"
+            if number % 10 == 9:
+                assert forks.workshop(*command) == 0
+                assert files(copy) == new
+                assert not [*(copy.root / "lessons").rglob(".workshop-*"), *backups.glob(".workshop-*")]
+    assert killed > KILLS / 4, "most were killed too late"
+    assert 0 < changed < KILLS
+
+
+@pytest.mark.parametrize("largest", [10, 1000])
+def test_a_full_disk_replaces_nothing(copy: "Copy", largest: int) -> None:
+    """Files that can't grow, as on a full disk: already in the backup, or only in the lesson's folder."""
+    for path in files(copy):
+        edit(copy, path, f"# my {path}\n")
+    before = files(copy)
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest}))"
+    program = f"{limit}; import sys; from workshop import cli; sys.exit(cli.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "catch-up", "1.8"],
+        cwd=copy.root,
+        env=copy.environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("File too large")
+    assert "Traceback" not in done.stderr
+    assert files(copy) == before
+    assert not [*copy.root.rglob(".workshop-*")]
+    assert copy.workshop("catch-up", "1.8").returncode == 0
 
 
 def test_replaced_code_is_not_done_any_more(copy: "Copy") -> None:
     copy.workshop("catch-up", "1.1")
     assert copy.workshop("check", "1.1").returncode == 0
     assert "1 of 8 steps" in copy.workshop().stdout
+    copy.workshop("catch-up", "1.3")
+    assert "3 of 8 steps" in copy.workshop().stdout, "who catches up goes on from there"
     copy.workshop("reset", "01")
     assert "0 of 8 steps" in copy.workshop().stdout
 
@@ -167,7 +204,7 @@ def test_solution_shows_the_code_of_a_step_and_why(copy: "Copy") -> None:
 def test_diff_shows_nothing_of_the_steps_ahead(copy: "Copy") -> None:
     copy.workshop("catch-up", "1.2")
     shown = copy.workshop("diff", "01").stdout
-    assert "against the reference up to 1.1" in shown
+    assert "against the reference up to 1.3" in shown
     assert "SessionLocal.begin" not in shown
     assert "create_all(engine)" not in shown
     assert "Base.metadata.create_all(engine)" in copy.workshop("diff", "01", "--all").stdout
@@ -194,6 +231,45 @@ def test_doctor_names_what_is_wrong_and_the_mend(copy: "Copy") -> None:
     assert done.returncode == 1
     assert "fastapi is " in done.stdout
     assert "python -m workshop setup" in done.stdout
+
+
+# Several checks at once
+
+
+def test_checks_that_run_together_come_to_the_same() -> None:
+    """In processes that are ready or new, in the order of the steps, and failures alone."""
+    states = {state: render_lesson(LESSON, state) for state in ("1.0", "1.1", "1.8")}
+    states["broken"] = states["1.8"] | {"main.py": "import nonsense\n"}
+    steps = ["1.1", "1.2", "1.3"]
+    with Bench(preload=imports_of(LESSON)) as bench:
+        reference = Submission(LESSON.folder, states["1.8"], pool=SPARE)
+        assert Grading(bench, LESSON, reference).make_spare("1.6")
+        for files in states.values():
+            alone = Grading(bench, LESSON, Submission(LESSON.folder, files)).run_all(steps)
+            together = Grading(bench, LESSON, Submission(LESSON.folder, files))
+            found = [
+                [(one.check, one.database, one.verdict, shown(one.finding)) for one in outcomes]
+                for outcomes in (alone, together.run_together(steps, lambda: False))
+            ]
+            assert found[0] == found[1]
+        assert bench.host.spares() == 0, "it was used"
+
+
+def shown(finding: Finding | None) -> tuple[str, ...]:
+    return (finding.kind, finding.asked, finding.expected, finding.yours) if finding else ()
+
+
+def test_checks_end_when_nobody_wants_them_any_more() -> None:
+    import psutil
+
+    files = render_lesson(LESSON, "1.8") | {"main.py": "while True: pass\n"}
+    with Bench(preload=imports_of(LESSON)) as bench:
+        grading = Grading(bench, LESSON, Submission(LESSON.folder, files))
+        looks = iter([False] * 10)
+        assert not [*grading.run_together(["1.1"], lambda: next(looks, True))]
+        host = [one for one in psutil.Process().children() if "host.py" in " ".join(one.cmdline())]
+        apps = [app for one in host for app in one.children()]
+        assert not psutil.wait_procs(apps, timeout=10)[1]
 
 
 # In a terminal
@@ -272,8 +348,6 @@ def test_run_serves_the_app(copy: "Copy") -> None:
 
 def test_watch_without_a_terminal_says_what_it_does(copy: "Copy") -> None:
     """As in an editor's task window: no keys, no redrawing, and the next save goes on."""
-    import subprocess
-
     watching = subprocess.Popen(
         copy.command("watch", "1.1"),
         cwd=copy.root,
@@ -307,6 +381,37 @@ def test_a_killed_watch_leaves_files_and_no_process(copy: "Copy") -> None:
     assert terminal.end()[0] == -signal.SIGKILL
     assert not psutil.wait_procs(children, timeout=10)[1]
     assert files(copy) == before
+
+
+def test_random_kills_of_watch_leave_nothing(copy: "Copy", tmp_path: Path) -> None:
+    """Several watch a folder in which files are saved: whenever they are killed, all is well afterwards."""
+    import psutil
+
+    chance = random.Random(7)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    copy.environment["TMPDIR"] = str(temporary)
+    rounds, at_once = WATCH_KILLS
+    try:
+        for _ in range(rounds):
+            watching = [copy.terminal("watch", "1.1") for _ in range(at_once)]
+            longest = 2.0
+            children = []
+            for number, terminal in enumerate(watching):
+                text = render_lesson(LESSON, "1.1")["database.py"] + f"# {number}\n"
+                edit(copy, "database.py", text)
+                terminal.look(chance.random() * longest / at_once)
+                children += psutil.Process(terminal.pid).children(recursive=True)
+                terminal.kill()
+            for terminal in watching:
+                assert terminal.end()[0] == -signal.SIGKILL
+            assert not psutil.wait_procs(children, timeout=20)[1]
+            assert files(copy) == starter(LESSON) | {"database.py": text}
+            assert copy.workshop().returncode == 0
+        json.loads(copy.workshop("check", "1.1", "--json").stdout)
+        assert not [*temporary.glob("workshop-run-*")], "the next run removes what was left"
+    finally:
+        del copy.environment["TMPDIR"]
 
 
 def test_live_here_keeps_what_was_there(copy: "Copy") -> None:
@@ -376,11 +481,11 @@ def test_run_on_postgresql_keeps_its_rows_until_told(copy: "Copy") -> None:
 
 def test_update_never_touches_a_learners_work(copy: "Copy", tmp_path: Path) -> None:
     import shutil
-    import subprocess
 
-    def git(*arguments: str, folder: Path) -> None:
+    def git(*arguments: str, folder: Path) -> str:
         own = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"]
-        subprocess.run(["git", *own, *arguments], cwd=folder, check=True, capture_output=True)
+        command = ["git", *own, *arguments]
+        return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
     origin, clone = tmp_path / "origin", tmp_path / "clone"
     shutil.copytree(copy.root, origin, ignore=shutil.ignore_patterns(".workshop"))
@@ -391,10 +496,13 @@ def test_update_never_touches_a_learners_work(copy: "Copy", tmp_path: Path) -> N
     mine, theirs = clone / "lessons" / LESSON.name, origin / "lessons" / LESSON.name
     (mine / "main.py").write_text("# mine\n")
     (mine / "schemas.py").unlink()
-    (theirs / "main.py").write_text("# new\n")
-    (theirs / "models.py").write_text("# new\n")
-    (theirs / "schemas.py").write_text("# new\n")
-    git("commit", "-am", "second", folder=origin)
+    (mine / "extra.py").write_text("# mine, unknown to git\n")
+    (mine / "cut_off.py").write_text("# new\n")  # from an update that was cut off
+    for name in ("main.py", "models.py", "schemas.py", "extra.py", "cut_off.py"):
+        (theirs / name).write_text("# new\n")
+    (theirs / "README.md").unlink()
+    git("add", "-A", folder=origin)
+    git("commit", "-m", "second", folder=origin)
     learner = subprocess.run(
         [sys.executable, "-m", "workshop.cli", "update"],
         cwd=clone,
@@ -406,8 +514,13 @@ def test_update_never_touches_a_learners_work(copy: "Copy", tmp_path: Path) -> N
     assert learner.returncode == 0, learner.stdout + learner.stderr
     assert (mine / "main.py").read_text() == "# mine\n"
     assert (mine / "models.py").read_text() == "# new\n"
+    assert (mine / "extra.py").read_text() == "# mine, unknown to git\n"
     assert not (mine / "schemas.py").exists()
-    assert f"yours stays: lessons/{LESSON.name}/main.py" in learner.stdout
+    assert not (mine / "README.md").exists()
+    stay = {line.rpartition("/")[2] for line in learner.stdout.splitlines() if "yours stays" in line}
+    assert stay == {"main.py", "schemas.py", "extra.py"}
+    left = git("status", "--short", "lessons", folder=clone)
+    assert {line.rpartition("/")[2] for line in left.splitlines()} == stay, "git knows the new version"
 
 
 def test_update_says_why_it_cannot(copy: "Copy") -> None:

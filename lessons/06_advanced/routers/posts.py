@@ -35,7 +35,7 @@ router = Router(tags=["posts"])
 OWN_POST = problems(NotLoggedIn, NotAllowed, NotFound)
 
 
-# TODO 6.12: the post belongs to the caller, and has tags.
+# TODO 6.12: the post belongs to the caller, and has tags. GET /posts and GET /posts/{post_id} show them.
 @router.post(
     "/posts", response_model=PostOut, status_code=status.HTTP_201_CREATED, responses=problems(Conflict)
 )
@@ -58,6 +58,7 @@ def read_posts(page: PageQuery, session: SessionDep) -> Sequence[Post]:
 
 # TODO 6.27: GET /posts/search.
 # TODO 6.13: PUT and PATCH change, DELETE deletes; and only the owner publishes.
+# TODO 6.25: where SQLite is locked, try the whole transaction again.
 @router.post("/posts/{post_id}/publish", response_model=PostOut, responses=problems(NotFound))
 def publish_post(post_id: RowId, session: SessionDep) -> Post:
     post = session.get(Post, post_id)

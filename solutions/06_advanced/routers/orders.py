@@ -29,6 +29,9 @@ router = Router(tags=["orders"])
 
 # region step 6.18: the staff fills the shop
 # starter: # TODO 6.18: POST /products, for the staff, and GET /products.
+# starter: # TODO 6.19: POST /orders, GET /orders and GET /orders/{order_id}.
+# starter: # TODO 6.20: nobody else may sell the products of an order meanwhile.
+# starter: # TODO 6.21: the header Idempotency-Key.
 @router.post(
     "/products",
     response_model=ProductOut,

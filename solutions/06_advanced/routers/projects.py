@@ -34,6 +34,8 @@ router = Router(prefix="/projects", tags=["projects"])
 
 # region step 6.22: a project is seen by its members only
 # starter: # TODO 6.22: POST /projects, GET /projects and GET /projects/{project_id}.
+# starter: # TODO 6.23: POST /projects/{project_id}/invite.
+# starter: # TODO 6.24: PATCH and DELETE /projects/{project_id}/members/{user_id}.
 @router.post(
     "",
     response_model=ProjectWithMembers,

@@ -38,8 +38,8 @@ class BaseService(Generic[ModelT, CreateT, UpdateT]):
         return self.session.scalars(statement.offset(skip).limit(limit)).all()
 
     def create(self, data: CreateT) -> ModelT:
-        """A new row from the fields of a schema; it has its id already."""
-        row = self.model(**data.model_dump())
+        """A new row from the fields that the schema declares; it has its id already."""
+        row = self.model(**data.model_dump(include=set(type(data).model_fields)))
         self.session.add(row)
         self.session.flush()
         return row
@@ -49,10 +49,9 @@ class BaseService(Generic[ModelT, CreateT, UpdateT]):
         row = self.get(row_id)
         if row is None:
             return None
-        for name in (
-            type(data).model_fields.keys() & data.model_fields_set
-        ):  # never what the schema doesn't name
-            setattr(row, name, getattr(data, name))
+        declared = set(type(data).model_fields)  # a schema may let more through than it declares
+        for name, value in data.model_dump(include=declared, exclude_unset=True).items():
+            setattr(row, name, value)
         self.session.flush()
         return row
 

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy import select
+
+# region step 6.24: a change that changes nothing takes a lock
+# starter: from sqlalchemy import select
+from sqlalchemy import select, update
+
+# endregion
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -56,9 +61,9 @@ class ProjectService:
 
     def _get_as_owner(self, caller: User, project_id: int) -> Project:
         """The project with its members, if the caller is an owner; NotFound or NotAllowed if not."""
-        # region step 6.24: two owners can't go at the same time, for the project's row is locked
+        # region step 6.24: who is an owner now is still one when this request is done
         # starter: # TODO 6.24: one change of the owners at a time.
-        self.session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+        self._lock(project_id)
         # endregion
         project = self.get(caller, project_id)
         if caller.id not in owners_of(project):
@@ -79,13 +84,20 @@ class ProjectService:
 
     def remove(self, caller: User, project_id: int, user_id: int) -> None:
         """Remove a member. Owners may remove anyone, and everyone may leave; but the last owner stays."""
-        self.session.execute(select(Project.id).where(Project.id == project_id).with_for_update())
+        self._lock(project_id)
         project = self.get(caller, project_id)
         if caller.id not in {*owners_of(project), user_id}:
             raise NotAllowed("Only an owner of the project may do this")
         project.members.remove(member_of(project, user_id))
         keep_an_owner(project)
         self.session.flush()
+
+    def _lock(self, project_id: int) -> None:
+        """Let no other request change the members of a project until this transaction ends.
+
+        FOR UPDATE would be enough on PostgreSQL. SQLite doesn't know it, but a write locks on both.
+        """
+        self.session.execute(update(Project).where(Project.id == project_id).values(name=Project.name))
 
     # endregion
 

@@ -6,22 +6,15 @@ Revises: 0013
 Create Date: 2026-11-22 17:10:00
 """
 
-import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0014"
 down_revision: str | None = "0013"
 
 
-PUBLISHED = sa.text("is_published")
-
-
 def upgrade() -> None:
-    for name, columns in (
-        ("ix_posts_published", ["id"]),
-        ("ix_posts_published_by_owner", ["owner_id", "id"]),
-    ):
-        op.create_index(name, "posts", columns, postgresql_where=PUBLISHED, sqlite_where=PUBLISHED)
+    op.create_index("ix_posts_published", "posts", ["is_published", "id"])
+    op.create_index("ix_posts_published_by_owner", "posts", ["owner_id", "is_published", "id"])
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""Projects without a service, in async routes on an AsyncSession; a row of the project is written as a lock."""
+"""Projects without a service, in async routes on an AsyncSession; a write to the project is the lock."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""No lock and no service: each piece is taken by an UPDATE that refuses to take too many, product by product."""
+"""No lock and no service: pieces are taken by an UPDATE that refuses to take too many, one by one."""
 
 from collections import defaultdict
 from typing import Annotated
