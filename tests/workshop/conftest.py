@@ -8,6 +8,11 @@ from proofs import LESSONS, Proofs
 from workshop.grading import Bench, imports_of
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that wait for proofs last."""
+    items.sort(key=lambda item: item.path.name == "test_course.py")
+
+
 @pytest.fixture(scope="session")
 def proofs(request: pytest.FixtureRequest) -> Iterator[Proofs]:
     """Gradings of the course; those of the mistakes whose tests were chosen are under way."""

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,18 +94,22 @@ class Proofs:
         return self._mistakes[mistake.lesson.name, mistake.name].result()
 
     def _grade_mistake(self, mistake: Mistake) -> list[Outcome]:
-        """The steps that it builds on directly, and the step itself on one database after another."""
+        """The steps that it builds on directly, and the step itself on one database after another.
+
+        The step is expected to fail, so its checks run at once as they would after a first failure.
+        """
         lesson = mistake.lesson
-        submission = Submission(lesson.folder, mistake.files())
         databases = mistake.databases or lesson.databases
-        before = lesson.step(mistake.step).needs
         outcomes: list[Outcome] = []
-        if before:
-            outcomes += Grading(self._bench, lesson, submission, databases[:1]).run_all(before)
-        for database in databases:
-            outcomes += Grading(self._bench, lesson, submission, [database]).run_all([mistake.step])
-            if any(outcome.verdict == FAILED for outcome in outcomes):
-                break
+        submission = Submission(lesson.folder, mistake.files())
+        with closing(Grading(self._bench, lesson, submission, databases)) as grading:
+            if before := lesson.step(mistake.step).needs:
+                outcomes += [grading.run(*task) for task in grading.tasks(before) if task[1] == databases[0]]
+            for database in databases:
+                tasks = [task for task in grading.tasks([mistake.step]) if task[1] == database]
+                outcomes += [grading.run(*task, fresh=True) for task in tasks]
+                if any(outcome.verdict == FAILED for outcome in outcomes):
+                    break
         return outcomes
 
     def everywhere(self, mistake: Mistake) -> list[Outcome]:
@@ -112,7 +117,10 @@ class Proofs:
         return self.grade(mistake.lesson, mistake.files(), [mistake.step])
 
     def grade(self, lesson: Lesson, files: dict[str, str], steps: list[str]) -> list[Outcome]:
-        return list(Grading(self._bench, lesson, Submission(lesson.folder, files)).run_all(steps))
+        return list(self.grading(lesson, files).run_all(steps))
+
+    def grading(self, lesson: Lesson, files: dict[str, str]) -> Grading:
+        return Grading(self._bench, lesson, Submission(lesson.folder, files))
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

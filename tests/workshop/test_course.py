@@ -1,6 +1,7 @@
 """The course proves itself: solutions and alternatives pass, starters and mistakes fail where they should."""
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,9 @@ def test_the_solution_passes_every_check(proofs: Proofs, lesson: Lesson) -> None
 
 @BY_LESSON
 def test_the_starter_serves_and_fails_every_check(proofs: Proofs, lesson: Lesson) -> None:
-    for step in lesson.steps:
-        for outcome in UngatedGrading.of(proofs, lesson, starter(lesson)).run_all([step.id]):
+    with closing(UngatedGrading.of(proofs, lesson, starter(lesson))) as grading:
+        for task in grading.tasks():
+            outcome = grading.run(*task, fresh=True)
             assert outcome.verdict == FAILED, f"{outcome.step} {outcome.check} passes on the starter"
             assert outcome.finding
             assert outcome.finding.kind not in {"failed to start", "import error", "syntax error"}, told(
@@ -69,11 +71,13 @@ class UngatedGrading(Grading):
 @BY_LESSON_WITH_STATES
 def test_every_state_passes_its_step_and_fails_the_next(proofs: Proofs, lesson: Lesson) -> None:
     for step, following in zip(lesson.steps, [*lesson.steps[1:], None], strict=True):
-        files = render_lesson(lesson, step.id)
-        wrong = [found for found in proofs.grade(lesson, files, [step.id]) if found.verdict != PASSED]
-        assert not wrong, told(wrong)
-        if following:
-            assert any(found.verdict == FAILED for found in proofs.grade(lesson, files, [following.id]))
+        with closing(proofs.grading(lesson, render_lesson(lesson, step.id))) as grading:
+            outcomes = [grading.run(*task) for task in grading.tasks([step.id])]
+            wrong = [outcome for outcome in outcomes if outcome.verdict != PASSED]
+            assert not wrong, told(wrong)
+            if following:
+                tasks = grading.tasks([following.id])
+                assert any(grading.run(*task, fresh=True).verdict == FAILED for task in tasks)
 
 
 @BY_LESSON
