@@ -225,9 +225,10 @@ def clone(tmp_path: Path) -> Path:
     left = shutil.ignore_patterns("__pycache__", ".*cache", "alternatives")
     for name in ("workshop", "solutions", "lessons"):
         shutil.copytree(ROOT / name, folder / name, ignore=left)
-    for lesson in all_lessons():
-        (folder / "tests" / lesson.name).mkdir(parents=True)
-        shutil.copy(lesson.checks / "steps.toml", folder / "tests" / lesson.name)
+    for steps in (ROOT / "tests").glob("[0-9]*/**/steps.toml"):
+        target = folder / steps.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(steps, target)
     return folder
 
 
