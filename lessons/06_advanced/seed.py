@@ -1,6 +1,6 @@
 """Fill an empty database with something to see: run `python seed.py`.
 
-Everyone's password is "correct horse". Ann belongs to the staff, once there is one.
+Everyone's password is "correct horse". In the finished system, ann belongs to the staff.
 """
 
 import random

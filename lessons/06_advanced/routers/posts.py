@@ -57,7 +57,7 @@ def read_posts(page: PageQuery, session: SessionDep) -> Sequence[Post]:
 
 
 # TODO 6.27: GET /posts/search.
-# TODO 6.13: PUT and PATCH change, DELETE deletes; and only the owner publishes.
+# TODO 6.13: PUT and PATCH change, DELETE deletes: only for the owner and the staff, and so does publish.
 # TODO 6.25: where SQLite is locked, try the whole transaction again.
 @router.post("/posts/{post_id}/publish", response_model=PostOut, responses=problems(NotFound))
 def publish_post(post_id: RowId, session: SessionDep) -> Post:

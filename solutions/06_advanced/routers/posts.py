@@ -123,7 +123,7 @@ def read_post(post_id: RowId, posts: PostServiceDep) -> Post:
 
 # endregion
 # region step 6.13: the course's PUT changes only what is sent, which others call PATCH: both do the same
-# starter: # TODO 6.13: PUT and PATCH change, DELETE deletes; and only the owner publishes.
+# starter: # TODO 6.13: PUT and PATCH change, DELETE deletes: only for the owner and the staff, and so does publish.
 # starter: # TODO 6.25: where SQLite is locked, try the whole transaction again.
 # starter: @router.post("/posts/{post_id}/publish", response_model=PostOut, responses=problems(NotFound))
 # starter: def publish_post(post_id: RowId, session: SessionDep) -> Post:
