@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from proofs import LESSONS, Proofs
-
-from workshop.grading import Bench, imports_of
+from proofs import Proofs, grade_alternative, grade_mistake, grade_solution, grade_starter, grade_state
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -13,20 +11,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == "test_course.py")
 
 
-@pytest.fixture(scope="session")
-def proofs(request: pytest.FixtureRequest) -> Iterator[Proofs]:
-    """Gradings of the course; those of the mistakes whose tests were chosen are under way."""
-    parameters = [getattr(item, "callspec", None) for item in request.session.items]
-    chosen = [found.params["mistake"] for found in parameters if found and "mistake" in found.params]
-    with Bench(preload=dict.fromkeys(name for lesson in LESSONS for name in imports_of(lesson))) as bench:
-        proofs = Proofs(bench)
-        proofs.plan(chosen)
-        yield proofs
-        proofs.close()
-
-
 @pytest.fixture(scope="session", autouse=True)
-def proofs_run_ahead(request: pytest.FixtureRequest) -> None:
-    """Begin with the proofs, if any of them was chosen."""
-    if any("proofs" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        request.getfixturevalue("proofs")
+def proofs(request: pytest.FixtureRequest) -> Iterator[Proofs]:
+    """Gradings of the course; those of the tests that were chosen are under way."""
+    proofs = Proofs()
+    for item in request.session.items:
+        plan(proofs, item)
+    yield proofs
+    proofs.close()
+
+
+def plan(proofs: Proofs, item: pytest.Item) -> None:
+    """Begin with what a test will wait for."""
+    given = getattr(getattr(item, "callspec", None), "params", {})
+    match getattr(item, "originalname", ""), given:
+        case "test_the_solution_passes_every_check", {"lesson": lesson}:
+            proofs.plan(grade_solution, lesson.name)
+        case "test_the_starter_serves_and_fails_every_check", {"lesson": lesson}:
+            proofs.plan(grade_starter, lesson.name)
+        case "test_a_state_passes_its_step_and_fails_the_next", {"lesson": lesson, "step": step}:
+            proofs.plan(grade_state, lesson.name, step)
+        case "test_a_mistake_is_caught_by_its_step", {"mistake": mistake}:
+            proofs.plan(grade_mistake, mistake.lesson.name, mistake.name)
+        case "test_another_right_answer_passes", {"lesson": lesson, "folder": folder}:
+            proofs.plan(grade_alternative, lesson.name, folder.name)

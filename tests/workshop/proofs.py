@@ -1,17 +1,20 @@
 """The wrong and the right answers that prove the checks, and their gradings, which run ahead of the tests."""
 
 import tomllib
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
 from workshop.apps import Submission
-from workshop.grading import Bench, Grading
-from workshop.lessons import Lesson, all_lessons
-from workshop.render import read_files, render_lesson
+from workshop.checks import Check
+from workshop.grading import Bench, Grading, imports_of
+from workshop.lessons import Lesson, all_lessons, find_lesson
+from workshop.render import read_files, render_lesson, starter
 from workshop.verdicts import FAILED, Outcome
 
 LESSONS = [lesson for lesson in all_lessons() if lesson.steps]
@@ -75,52 +78,111 @@ MISTAKES = [mistake for lesson in LESSONS for mistake in mistakes_of(lesson)]
 ALTERNATIVES = [(lesson, folder) for lesson in LESSONS for folder in alternatives_of(lesson)]
 
 
+# Gradings, in worker processes: what a test changes in its own process doesn't reach them
+
+
+def begin() -> None:
+    """Give a worker process what all its gradings share."""
+    bench = Bench(preload=dict.fromkeys(name for lesson in LESSONS for name in imports_of(lesson)))
+    Finalize(None, bench.close, exitpriority=1)
+    _worker.append(bench)
+
+
+_worker: list[Bench] = []
+
+
+def grading_of(lesson: Lesson, files: dict[str, str], databases: Sequence[str] = ()) -> Grading:
+    return Grading(_worker[0], lesson, Submission(lesson.folder, files), databases)
+
+
+def grade_solution(name: str) -> list[Outcome]:
+    lesson = find_lesson(name)
+    return list(grading_of(lesson, render_lesson(lesson, lesson.steps[-1].id)).run_all())
+
+
+def grade_alternative(name: str, folder: str) -> list[Outcome]:
+    lesson = find_lesson(name)
+    files = alternative_files(lesson, lesson.checks / "alternatives" / folder)
+    return list(grading_of(lesson, files).run_all())
+
+
+def grade_starter(name: str) -> list[Outcome]:
+    """Every check, whatever failed before it."""
+    lesson = find_lesson(name)
+    with closing(Ungated(_worker[0], lesson, Submission(lesson.folder, starter(lesson)))) as grading:
+        return [grading.run(*task, fresh=True) for task in grading.tasks()]
+
+
+class Ungated(Grading):
+    def waits_for(self, check: Check) -> str:
+        return ""
+
+
+def grade_state(name: str, step: str) -> list[Outcome]:
+    """The step itself, and then the next one up to a check that fails."""
+    lesson = find_lesson(name)
+    with closing(grading_of(lesson, render_lesson(lesson, step))) as grading:
+        outcomes = [grading.run(*task) for task in grading.tasks([step])]
+        for task in grading.tasks(following(lesson, step)):
+            outcomes.append(grading.run(*task, fresh=True))
+            if outcomes[-1].verdict == FAILED:
+                break
+        return outcomes
+
+
+def following(lesson: Lesson, step: str) -> list[str]:
+    """The step after this one, in a list; a step that no check has if it is the last one."""
+    ids = [each.id for each in lesson.steps]
+    return [*ids, "none"][ids.index(step) + 1 :][:1]
+
+
+def grade_mistake(name: str, mistake_name: str) -> list[Outcome]:
+    """The steps that it builds on directly, and the step itself on one database after another."""
+    mistake = find_mistake(name, mistake_name)
+    lesson = mistake.lesson
+    databases = mistake.databases or lesson.databases
+    outcomes: list[Outcome] = []
+    with closing(grading_of(lesson, mistake.files(), databases)) as grading:
+        if before := lesson.step(mistake.step).needs:
+            outcomes += [grading.run(*task) for task in grading.tasks(before) if task[1] == databases[0]]
+        for database in databases:
+            tasks = [task for task in grading.tasks([mistake.step]) if task[1] == database]
+            outcomes += [grading.run(*task, fresh=True) for task in tasks]
+            if any(outcome.verdict == FAILED for outcome in outcomes):
+                break
+    return outcomes
+
+
+def grade_everywhere(name: str, mistake_name: str) -> list[Outcome]:
+    """The mistake's step on every database."""
+    mistake = find_mistake(name, mistake_name)
+    return list(grading_of(mistake.lesson, mistake.files()).run_all([mistake.step]))
+
+
+def find_mistake(name: str, mistake_name: str) -> Mistake:
+    return next(one for one in MISTAKES if (one.lesson.name, one.name) == (name, mistake_name))
+
+
+Job = Callable[..., list[Outcome]]
+
+
 class Proofs:
     """Gradings that run two at a time while the tests that wait for them come up."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._pool = ThreadPoolExecutor(2)
-        self._mistakes: dict[tuple[str, str], Future[list[Outcome]]] = {}
+    def __init__(self) -> None:
+        self._pool = ProcessPoolExecutor(2, get_context("spawn"), begin)
+        self._futures: dict[tuple[Job, tuple[str, ...]], Future[list[Outcome]]] = {}
 
-    def plan(self, mistakes: list[Mistake]) -> None:
-        for mistake in mistakes:
-            key = mistake.lesson.name, mistake.name
-            if key not in self._mistakes:
-                self._mistakes[key] = self._pool.submit(self._grade_mistake, mistake)
+    def plan(self, job: Job, *arguments: str) -> Future[list[Outcome]]:
+        """Have it graded, if that hasn't been asked for."""
+        key = job, arguments
+        if key not in self._futures:
+            self._futures[key] = self._pool.submit(job, *arguments)
+        return self._futures[key]
 
-    def mistake(self, mistake: Mistake) -> list[Outcome]:
-        self.plan([mistake])
-        return self._mistakes[mistake.lesson.name, mistake.name].result()
-
-    def _grade_mistake(self, mistake: Mistake) -> list[Outcome]:
-        """The steps that it builds on directly, and the step itself on one database after another.
-
-        The step is expected to fail, so its checks run at once as they would after a first failure.
-        """
-        lesson = mistake.lesson
-        databases = mistake.databases or lesson.databases
-        outcomes: list[Outcome] = []
-        submission = Submission(lesson.folder, mistake.files())
-        with closing(Grading(self._bench, lesson, submission, databases)) as grading:
-            if before := lesson.step(mistake.step).needs:
-                outcomes += [grading.run(*task) for task in grading.tasks(before) if task[1] == databases[0]]
-            for database in databases:
-                tasks = [task for task in grading.tasks([mistake.step]) if task[1] == database]
-                outcomes += [grading.run(*task, fresh=True) for task in tasks]
-                if any(outcome.verdict == FAILED for outcome in outcomes):
-                    break
-        return outcomes
-
-    def everywhere(self, mistake: Mistake) -> list[Outcome]:
-        """The mistake's step on every database."""
-        return self.grade(mistake.lesson, mistake.files(), [mistake.step])
-
-    def grade(self, lesson: Lesson, files: dict[str, str], steps: list[str]) -> list[Outcome]:
-        return list(self.grading(lesson, files).run_all(steps))
-
-    def grading(self, lesson: Lesson, files: dict[str, str]) -> Grading:
-        return Grading(self._bench, lesson, Submission(lesson.folder, files))
+    def outcomes(self, job: Job, *arguments: str) -> list[Outcome]:
+        """What came of it."""
+        return self.plan(job, *arguments).result()
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
