@@ -125,6 +125,7 @@ class Clone:
         shutil.copytree(ROOT / "solutions", self.folder / "solutions", ignore=left_out)
         self.write({path: dedent(text).lstrip() for path, text in TINY.items()})
         self.write({"lessons/07_tiny/main.py": TINY_ANSWER, "lessons/07_tiny/README.md": "# Tiny\n"})
+        self.write({"tests/08_later/steps.toml": 'title = "Later"\nminutes = 1\nabout = "Later"\n'})
         for lesson in all_lessons():
             if lesson.steps:
                 done = ALSO_DONE.id if lesson == FIRST else lesson.starter
@@ -305,7 +306,7 @@ def test_two_submissions_and_other_tests_in_one_run(clone: Clone) -> None:
         (["lessons/9"], "no lesson is called '9'. The lessons are:"),
         (["lessons/0"], "more than one lesson begins with '0'. The lessons are:"),
         (["9"], "no lesson is called '9'. The lessons are:"),
-        (["solutions/06"], "lesson 06, .*, has no checks yet"),
+        (["solutions/08"], "lesson 08, .*, has no checks yet"),
         (["lessons/07", "solutions/07"], "one run grades one folder of 07_tiny"),
         (["lessons/07", "--db=oracle"], "invalid choice: 'oracle'"),
     ],
