@@ -40,8 +40,8 @@ async def role_of(db, project_id, user_id):
     return await db.scalar(found)
 
 
-async def show(db, project_id):
-    project = await db.get(Project, project_id)
+async def show(db: AsyncSession, project_id: int) -> ProjectWithMembers:
+    project = await db.get_one(Project, project_id)
     members = await db.scalars(
         select(ProjectMember).where(ProjectMember.project_id == project_id).order_by(ProjectMember.id)
     )
@@ -83,7 +83,7 @@ async def keep_owner(db, project_id):
 @router.post("", status_code=201)
 async def create(body: ProjectCreate, caller: CurrentUser, db: Db) -> ProjectWithMembers:
     added = insert(Project).values(name=body.name, owner_id=caller.id).returning(Project.id)
-    project_id = await db.scalar(added)
+    project_id = (await db.scalars(added)).one()
     await db.execute(
         insert(ProjectMember).values(project_id=project_id, user_id=caller.id, role=Role.OWNER.value)
     )
@@ -118,8 +118,8 @@ async def invite(project_id: RowId, body: InviteCreate, caller: CurrentUser, db:
         )
     except IntegrityError:
         raise HTTPException(409, "a member already") from None
-    project = await db.get(Project, project_id)
-    return {"message": f"Invited {body.email} to {project.name}"}
+    name = await db.scalar(select(Project.name).where(Project.id == project_id))
+    return {"message": f"Invited {body.email} to {name}"}
 
 
 @router.patch("/{project_id}/members/{user_id}")
@@ -148,8 +148,10 @@ async def remove(project_id: RowId, user_id: RowId, caller: CurrentUser, db: Db)
     if role != "owner" and caller.id != user_id:
         raise HTTPException(403, "only owners")
     gone = await db.execute(
-        delete(ProjectMember).where(ProjectMember.project_id == project_id, ProjectMember.user_id == user_id)
+        delete(ProjectMember)
+        .where(ProjectMember.project_id == project_id, ProjectMember.user_id == user_id)
+        .returning(ProjectMember.id)
     )
-    if gone.rowcount == 0:
+    if gone.first() is None:
         raise HTTPException(404, "no such member")
     await keep_owner(db, project_id)

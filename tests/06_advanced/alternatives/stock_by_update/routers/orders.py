@@ -89,7 +89,13 @@ def store(user_id, wanted, key) -> OrderOut:
             session.execute(insert(OrderItem).values(**line))
             total += price * quantity
         session.execute(update(Order).where(Order.id == order_id).values(total_amount=total))
-        return show(session, Order.id == order_id)
+        return shown(session, order_id)
+
+
+def shown(session, order_id) -> OrderOut:
+    found = show(session, Order.id == order_id)
+    assert found is not None
+    return found
 
 
 def show(session, *conditions) -> OrderOut | None:
@@ -105,7 +111,7 @@ def show(session, *conditions) -> OrderOut | None:
 def mine(page: PageQuery, caller: CurrentUser, session: SessionDep) -> list[OrderOut]:
     ids = select(Order.id).where(Order.user_id == caller.id).order_by(Order.id)
     found = session.scalars(ids.offset(page.skip).limit(page.limit)).all()
-    return [show(session, Order.id == order_id) for order_id in found]
+    return [shown(session, order_id) for order_id in found]
 
 
 @router.get("/orders/{order_id}")
