@@ -8,32 +8,24 @@ reference at its last step. Nothing here asserts a time; what counts are the rat
 """
 
 import argparse
-import os
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
 import sqlalchemy as sa
+from endpoints import serving
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workshop import postgres
 from workshop.databases import PostgresDatabases
-from workshop.lessons import find_lesson
-from workshop.render import render_lesson
 
-LESSON = find_lesson("06")
 CLIENTS = 10
 ROUND_SECONDS = 2.0
 PAUSE = 0.05  # seconds between two GET /, or the quick ones would be counted more often than the slow ones
@@ -151,48 +143,12 @@ def ask(port: int, path: str, over: threading.Event, pause: float = 0) -> list[f
     return times
 
 
-@contextmanager
-def serving(folder: Path, url: str) -> Iterator[int]:
-    """The reference with the routes above, on a filled database; gives the port."""
-    for path, text in render_lesson(LESSON, LESSON.steps[-1].id).items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
-    (folder / "bench.py").write_text(ROUTES, encoding="utf-8")
-    environment = os.environ | {"DATABASE_URL": url}
-    alembic = [shutil.which("alembic", path=str(Path(sys.executable).parent)) or "alembic"]
-    upgrade = [*alembic, "upgrade", "head"]
-    subprocess.run(upgrade, cwd=folder, env=environment, check=True, capture_output=True)
-    fill(url)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "bench:app", "--port", str(port), "--log-level", "warning"]
-    server = subprocess.Popen(command, cwd=folder, env=environment)
-    try:
-        wait_for(port)
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def fill(url: str) -> None:
     """Insert users and posts."""
     engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg2://"), poolclass=sa.NullPool)
     with engine.begin() as connection:
         for many, insert in FILL:
             connection.execute(sa.text(insert), {"many": many})
-
-
-def wait_for(port: int) -> None:
-    """Wait until the server answers."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("the server doesn't start")
 
 
 def measure(port: int, query: str, rounds: int) -> None:
@@ -227,7 +183,7 @@ def main() -> None:
         for kind in ("sqlite", "postgresql"):
             folder = Path(name, kind)
             url = databases.create() if kind == "postgresql" else f"sqlite:///{folder / 'blog.db'}"
-            with serving(folder, url) as port:
+            with serving(folder, url, ROUTES, fill) as port:
                 for query, words in (("slow", "a query of 50 ms"), ("page", "20 users with their posts")):
                     print(f"{kind}, {CLIENTS} clients, {words}")
                     measure(port, query, rounds)

@@ -8,9 +8,9 @@ the reference to its twin. Nothing here asserts a time.
 """
 
 import argparse
+import itertools
 import json
 import os
-import shutil
 import socket
 import statistics
 import subprocess
@@ -35,6 +35,7 @@ from workshop.lessons import find_lesson
 from workshop.render import render_lesson
 
 LESSON = find_lesson("06")
+TWINS = Path(__file__).parent / LESSON.name / "twins.py"
 USERS, POSTS = 1_000, 20_000
 ROUNDS = 9
 ROUND_SECONDS = 0.5
@@ -135,32 +136,31 @@ def pairs(database: str) -> list[tuple[Route, Route]]:
     return found
 
 
+LISTS = itertools.count()
+
+
 def people() -> bytes:
     """The body of a request for 200 users whom nobody has seen before."""
-    people.count += 1  # type: ignore[attr-defined]
-    names = [f"new-{os.getpid()}-{people.count}-{number}" for number in range(200)]  # type: ignore[attr-defined]
+    number = next(LISTS)
+    names = [f"new-{os.getpid()}-{number}-{user}" for user in range(200)]
     users = [{"username": name, "email": f"{name}@example.com", "password": "long enough"} for name in names]
     return json.dumps(users).encode()
 
 
-people.count = 0  # type: ignore[attr-defined]
-
-
 @contextmanager
-def serving(folder: Path, url: str) -> Iterator[int]:
-    """The reference and its twins on a filled database; yields the port."""
+def serving(folder: Path, url: str, module: str, fill: Callable[[str], None]) -> Iterator[int]:
+    """The reference with a module of routes beside it, on a database that `fill` fills; yields the port."""
     for path, text in render_lesson(LESSON, LESSON.steps[-1].id).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
-    shutil.copy(Path(__file__).parent / LESSON.name / "twins.py", folder)
+    (folder / "bench.py").write_text(module, encoding="utf-8")
     environment = os.environ | {"DATABASE_URL": url}
     alembic = [sys.executable, "-m", "alembic", "upgrade", "head"]
     subprocess.run(alembic, cwd=folder, env=environment, check=True, capture_output=True)
     fill(url)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "twins:app", "--port", str(port), "--log-level", "warning"]
+    command = [sys.executable, "-m", "uvicorn", "bench:app", "--port", str(port), "--log-level", "warning"]
     server = subprocess.Popen(command, cwd=folder, env=environment)
     try:
         wait_for(port, server)
@@ -198,7 +198,7 @@ def measure(database: str, url: str, rounds: int) -> None:
     routes: dict[int, Route] = {id(route): route for pair in compared for route in pair}
     with tempfile.TemporaryDirectory(prefix="workshop-endpoints-") as folder:
         address = url or f"sqlite:///{folder}/blog.db"
-        with serving(Path(folder), address) as port:
+        with serving(Path(folder), address, TWINS.read_text(encoding="utf-8"), fill) as port:
             for route in routes.values():  # what is compiled and cached once
                 route.ask(HTTPConnection("127.0.0.1", port, timeout=60))
             for _ in range(rounds):

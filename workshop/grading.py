@@ -23,7 +23,6 @@ from types import ModuleType, TracebackType
 from typing import Self
 
 import httpx
-import psutil
 import sqlalchemy as sa
 
 from workshop import postgres
@@ -254,6 +253,8 @@ def _remove(folder: Path) -> None:
 
 
 def _is_running(pid: int) -> bool:
+    import psutil
+
     return psutil.pid_exists(pid)
 
 
@@ -308,7 +309,13 @@ class Grading:
             self.memory.calls.get((check.name, database), []),
             lambda calls: self.memory.keep(check.name, database, calls),
         )
-        return Apps(yours, other, database, lambda step: self._older(step, yours), lambda: self._twin(yours))
+        return Apps(
+            yours,
+            other,
+            database,
+            older=lambda step: self._beside(yours, solution_at(self.lesson, step), lifespan=False),
+            twin=lambda: self._beside(yours, self.submission),
+        )
 
     def _app(self, submission: Submission, database: str, *, fresh: bool = False) -> App:
         like = self._migrated_app(submission, database) if self.lesson.migrated else None
@@ -330,21 +337,11 @@ class Grading:
             return self._migrated[key]
 
     @contextlib.contextmanager
-    def _older(self, step: str, app: App) -> Iterator[App]:
-        """The reference at a step, serving since before the database of `app` became what it is now."""
-        other = self.bench.beside(app, solution_at(self.lesson, step))
+    def _beside(self, app: App, submission: Submission, *, lifespan: bool = True) -> Iterator[App]:
+        """A submission that serves on the database of `app`; without its start-up code as if since before."""
+        other = self.bench.beside(app, submission)
         try:
-            other.start(lifespan=False)
-            yield other
-        finally:
-            self.bench.discard(other, database=False)
-
-    @contextlib.contextmanager
-    def _twin(self, app: App) -> Iterator[App]:
-        """The submission once more, as a second worker beside `app`."""
-        other = self.bench.beside(app, self.submission)
-        try:
-            other.start()
+            other.start(lifespan=lifespan)
             yield other
         finally:
             self.bench.discard(other, database=False)
@@ -489,6 +486,8 @@ class Grading:
 
     def _attempt(self, check: Check, database: str) -> Callable[[], Outcome] | None:
         """Run a check while others run; returns what tells its outcome, or None if that isn't certain."""
+        import psutil
+
         began, idle = time.perf_counter(), psutil.cpu_times().idle
         verdict, finding, apps = PASSED, None, None
         try:

@@ -31,8 +31,13 @@ def administrator() -> Iterator["Server"]:
 
 
 def end_connections(server: "Server", app: App) -> None:
-    """End every connection to the app's database, as a restart of the server would."""
+    """End every connection to the app's database, as a restart of the server would.
+
+    An app gives a connection back after its answer; one that ended before would not get into the pool.
+    """
     theirs = "FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
+    busy = f"SELECT pid {theirs} AND state <> 'idle'"
+    wait_until(lambda: not postgres.execute(server, busy, app.url.database))
     postgres.execute(server, f"SELECT pg_terminate_backend(pid) {theirs}", app.url.database)
     wait_until(lambda: not postgres.execute(server, f"SELECT pid {theirs}", app.url.database))
 

@@ -95,7 +95,7 @@ def test_a_mistake_is_caught_by_its_step(proofs: Proofs, mistake: Mistake) -> No
     before = [one for one in outcomes if one.step != mistake.step and one.verdict != PASSED]
     assert not before, f"caught too early:\n{told(before)}"
     failed = [one for one in outcomes if one.step == mistake.step and one.verdict == FAILED]
-    assert failed, f"not caught: {mistake.about}"
+    assert failed, f"not caught: {mistake.about}\n{told(outcomes)}"
     shown = " ".join(outcome_text(failed[0]).split()).lower()
     for words in mistake.says:
         assert words.lower() in shown, f"{words!r} is not in:\n{outcome_text(failed[0])}"
