@@ -1,9 +1,11 @@
 """Check the style and the types of everything: ``python -m workshop.lint``. For authors and CI.
 
 Each lesson is an app of flat modules with a ``models.py`` of its own, so the type checker runs once per app.
+Runs at the same time have caches of their own: in a shared one, one app's module would be taken for another's.
 """
 
 import os
+import queue
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,9 +37,13 @@ class Group:
 def main() -> int:
     """Run all checks, show what they say, and return 1 if one of them failed."""
     tasks = [("ruff", "check"), ("ruff", "format", "--check")]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    at_once = os.cpu_count() or 1
+    caches: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for number in range(at_once):
+        caches.put(f".mypy_cache/{number}")
+    with ThreadPoolExecutor(at_once) as pool:
         runs = [pool.submit(run, *task) for task in tasks]
-        runs += [pool.submit(check_types, group) for group in groups()]
+        runs += [pool.submit(check_types, group, caches) for group in groups()]
         codes = [show(*done.result()) for done in runs]
     return int(any(codes))
 
@@ -56,14 +62,19 @@ def groups() -> Iterator[Group]:
             yield Group([alternative], solution, LENIENT)
 
 
-def check_types(group: Group) -> tuple[int, str]:
+def check_types(group: Group, caches: "queue.SimpleQueue[str]") -> tuple[int, str]:
     """Run the type checker on the paths that hold Python; returns its exit code and what it said."""
     paths = [path for path in group.paths if path.is_file() or any(path.rglob("*.py"))]
     if not paths:
         return 0, ""
     names = [path.relative_to(ROOT).as_posix() for path in paths]
     search_path = {"MYPYPATH": str(group.solution)} if group.solution else {}
-    return run("mypy", *group.options, *names, environment=os.environ | search_path)
+    cache = caches.get()
+    try:
+        options = ("--cache-dir", cache, *group.options)
+        return run("mypy", *options, *names, environment=os.environ | search_path)
+    finally:
+        caches.put(cache)
 
 
 def run(tool: str, *arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
