@@ -43,6 +43,19 @@ _LOOK_SECONDS = 0.1  # until it is looked again whether it still is
 _TIME_TO_SPARE = 1.0  # processor seconds that nobody used: what was too slow then has no excuse
 _LOADING = threading.Lock()
 _RUN_FOLDER = "workshop-run-"
+_IMPORTED_LATER = {  # what a package imports only when it is used
+    "alembic": (
+        "alembic.config",
+        "alembic.command",
+        "alembic.autogenerate",
+        "alembic.ddl.postgresql",
+        "alembic.migration",
+        "mako.template",
+    ),
+    "dogpile.cache": ("dogpile.cache.backends.memory",),
+    "pwdlib": ("pwdlib.hashers.argon2",),
+    "sqlalchemy.ext.asyncio": ("aiosqlite", "asyncpg"),
+}
 
 
 # Finding checks
@@ -556,15 +569,7 @@ def imports_of(lesson: Lesson) -> list[str]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found[node.module] = None
     own = {path.partition("/")[0].removesuffix(".py") for path in render_lesson(lesson, last)}
-    extra = (
-        ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"] if "postgresql" in lesson.databases else []
-    )
-    if "alembic" in found:
-        extra += [
-            "alembic.config",
-            "alembic.command",
-            "alembic.autogenerate",
-            "alembic.ddl.postgresql",
-            "mako.template",
-        ]
-    return [*(name for name in found if name.partition(".")[0] not in own), *extra]
+    later = [name for package in found for name in _IMPORTED_LATER.get(package, ())]
+    if "postgresql" in lesson.databases:
+        later += ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"]
+    return [*(name for name in found if name.partition(".")[0] not in own), *later]

@@ -1,7 +1,7 @@
 """Check the style and the types of everything: ``python -m workshop.lint``. For authors and CI.
 
 Each lesson is an app of flat modules with a ``models.py`` of its own, so the type checker runs once per app.
-Runs at the same time have caches of their own: in a shared one, one app's module would be taken for another's.
+Runs at the same time have caches of their own: in a shared one, an app's module is taken for another's.
 """
 
 import os
