@@ -24,8 +24,40 @@ def read_schema(connection: Connection) -> dict[str, Any]:
         "indexes": inspector.get_multi_indexes(),
         "checks": inspector.get_multi_check_constraints(),
     }
+    if connection.dialect.name == "sqlite":
+        for key in parts["columns"]:
+            parts["unique"][key] = _sqlite_unique(connection, key[1], parts["unique"][key])
+            parts["foreign keys"][key] = _sqlite_keys(connection, key[1], parts["foreign keys"][key])
     keys = parts["columns"]
     return {key[1]: _table({name: found[key] for name, found in parts.items()}) for key in keys}
+
+
+# SQLAlchemy reads some of SQLite's rules out of the text of CREATE TABLE, and misses rare spellings.
+
+
+def _sqlite_unique(connection: Connection, table: str, found: list[Any]) -> list[Any]:
+    """What is unique in a table as SQLite itself says, under the names that SQLAlchemy has found."""
+    names = {tuple(item["column_names"]): item["name"] for item in found}
+    uniques = [index["name"] for index in _pragma(connection, "index_list", table) if index["origin"] == "u"]
+    columns = [[row["name"] for row in _pragma(connection, "index_info", name)] for name in uniques]
+    return [{"column_names": each, "name": names.get(tuple(each))} for each in columns]
+
+
+def _sqlite_keys(connection: Connection, table: str, found: list[Any]) -> list[Any]:
+    """The foreign keys of a table, with what SQLite itself says that happens on delete."""
+    actions = {
+        (row["from"], row["table"]): row["on_delete"]
+        for row in _pragma(connection, "foreign_key_list", table)
+    }
+    for key in found:
+        action = actions.get((key["constrained_columns"][0], key["referred_table"]))
+        key["options"] = {**key.get("options", {}), "ondelete": action}
+    return found
+
+
+def _pragma(connection: Connection, name: str, argument: str) -> list[Any]:
+    quoted = argument.replace('"', '""')
+    return list(connection.exec_driver_sql(f'PRAGMA {name}("{quoted}")').mappings())
 
 
 def _table(parts: Mapping[str, Any]) -> dict[str, Any]:

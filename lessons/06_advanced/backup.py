@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from database import engine, url
 
-TO_DATABASE = f"--dbname={url.set(drivername='postgresql', password=None).render_as_string()}"
+TO_DATABASE = f"--dbname={url.set(drivername='postgresql')._replace(password=None).render_as_string()}"
 
 
 def save(file: Path) -> None:

@@ -407,6 +407,17 @@ def test_equal_schemas(old: str, new: str) -> None:
         assert schema_difference(REFERENCE, yours, what) is None
 
 
+def test_rules_beside_their_columns_are_seen() -> None:
+    yours = changed(
+        (FOREIGN_KEY, "CHECK (TRUE)"),
+        ("owner_id INTEGER NOT NULL", "owner_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE"),
+        ("CONSTRAINT uq_users_email UNIQUE (email)", "CHECK (TRUE)"),
+        ("email VARCHAR(100) NOT NULL", "email VARCHAR(100) NOT NULL UNIQUE"),
+    )
+    for what in ("posts", "users.email"):
+        assert schema_difference(REFERENCE, yours, what) is None
+
+
 @pytest.mark.parametrize(
     ("what", "old", "new", "told"),
     [
