@@ -91,6 +91,16 @@ def test_a_write_in_one_process_is_seen_in_the_other(start_two: StartTwo, redis_
         assert 0 < client.ttl(key) <= 120, "it is not kept for ever"
 
 
+def test_without_its_server_the_database_answers(start_two: StartTwo) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        nobody = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
+    first, _ = start_two({"CACHE_URL": nobody})
+    assert count_posts(first) == 0
+    assert first.post(PUBLISH.format(1), auth=ANN).status == 200
+    assert count_posts(first) == 1
+    assert "The cache is away" in first.output
+
+
 def test_without_it_each_process_remembers_for_itself(start_two: StartTwo) -> None:
     first, second = start_two({"CACHE_URL": None})
     assert count_posts(second) == 0

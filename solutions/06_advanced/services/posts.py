@@ -164,8 +164,7 @@ def get_top_authors(session: Session) -> list[dict[str, Any]]:
         best = live.group_by(User.id, User.username).order_by(posts.desc(), User.id).limit(10)
         return [dict(row) for row in session.execute(best).mappings()]
 
-    found: list[dict[str, Any]] = cache.region.get_or_create(cache.TOP_AUTHORS, ask)
-    return found
+    return cache.get_or_ask(cache.TOP_AUTHORS, ask)
 
 
 # endregion
