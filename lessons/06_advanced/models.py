@@ -56,13 +56,14 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
-# TODO 6.10: an index may hold only some of the rows: postgresql_where=..., sqlite_where=...
+# TODO 6.10: what both indexes below have in common: postgresql_where=..., sqlite_where=...
 class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("status IN ('active', 'banned')", name="known_status"),
         # TODO 6.5: an age is between 0 and 150.
-        # TODO 6.10: unique names and emails, but only among the users who are not deleted.
+        # TODO 6.10: in place of unique=True below, a unique Index for the username and one for
+        # the email, each only for the rows of users who are not deleted.
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

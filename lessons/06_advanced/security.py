@@ -13,4 +13,7 @@ from errors import NotAllowed, NotLoggedIn
 from models import User
 
 password_hasher = PasswordHash.recommended()
-# TODO 6.1: CurrentUser, a dependency: the user who sent the request.
+# TODO 6.1: CurrentUser, a dependency: the User who sent the request, or NotLoggedIn.
+# TODO 6.2: Staff, another one: the same User, but NotAllowed unless they belong to the staff.
+# TODO 6.5: who isn't active can't log in.
+# TODO 6.9: who was deleted can't log in.

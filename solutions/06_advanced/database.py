@@ -120,10 +120,10 @@ def in_transaction(work: Callable[[Session], Result]) -> Result:
 # endregion
 # region step 6.28: reports read much and write nothing, on a copy that may lag behind
 # starter: # TODO 6.28: an engine, a session factory and a dependency for the reporting database.
-reporting_url = settings.reporting_database_url
-reporting_engine = (
-    make_engine(parse_database_url(reporting_url.get_secret_value())) if reporting_url else engine
-)
+reporting_engine = engine
+if settings.reporting_database_url is not None:
+    reporting_url = settings.reporting_database_url.get_secret_value()
+    reporting_engine = make_engine(parse_database_url(reporting_url, "REPORTING_DATABASE_URL"))
 ReportSessionLocal = sessionmaker(reporting_engine)
 
 

@@ -57,7 +57,7 @@ class Role(StrEnum):
 
 
 # region step 6.10: both databases know partial indexes, each by its own argument
-# starter: # TODO 6.10: an index may hold only some of the rows: postgresql_where=..., sqlite_where=...
+# starter: # TODO 6.10: what both indexes below have in common: postgresql_where=..., sqlite_where=...
 def only_where(condition: str) -> dict[str, Any]:
     """The arguments of an index that holds only the rows for which the condition is true."""
     return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
@@ -73,7 +73,8 @@ class User(Base):
         CheckConstraint("age BETWEEN 0 AND 150", name="plausible_age"),
         # endregion
         # region step 6.10: unique among those who are there; who was deleted leaves the name to others
-        # starter: # TODO 6.10: unique names and emails, but only among the users who are not deleted.
+        # starter: # TODO 6.10: in place of unique=True below, a unique Index for the username and one for
+        # starter: # the email, each only for the rows of users who are not deleted.
         Index("uq_users_live_username", "username", unique=True, **only_where("deleted_at IS NULL")),
         Index("uq_users_live_email", "email", unique=True, **only_where("deleted_at IS NULL")),
         # endregion

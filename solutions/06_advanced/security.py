@@ -14,7 +14,10 @@ from models import User
 
 password_hasher = PasswordHash.recommended()
 # region step 6.1: one place that knows how a client proves who it is
-# starter: # TODO 6.1: CurrentUser, a dependency: the user who sent the request.
+# starter: # TODO 6.1: CurrentUser, a dependency: the User who sent the request, or NotLoggedIn.
+# starter: # TODO 6.2: Staff, another one: the same User, but NotAllowed unless they belong to the staff.
+# starter: # TODO 6.5: who isn't active can't log in.
+# starter: # TODO 6.9: who was deleted can't log in.
 basic = HTTPBasic(auto_error=False)
 
 
@@ -23,11 +26,11 @@ def authenticate(username: str, password: str) -> User | None:
     with SessionLocal() as session:  # closed before the slow part: no connection waits for a hash
         found = select(User).where(User.username == username, User.status == "active")
         # region step 6.5: who was deactivated can't log in
-        # starter: # TODO 6.5: nor may those log in who are not active.
+        # starter: # TODO 6.5: only users who are active.
         found = found.where(User.is_active)
         # endregion
         # region step 6.9: nor who was deleted
-        # starter: # TODO 6.9: nor those who were deleted.
+        # starter: # TODO 6.9: only users who are not deleted: User.is_live.
         found = found.where(User.is_live)
         # endregion
         user = session.scalar(found)
@@ -54,7 +57,7 @@ CurrentUser = Annotated[User, Depends(get_current_user)]
 
 
 # region step 6.2: a dependency says it where the route is declared
-# starter: # TODO 6.2: Staff, like CurrentUser, but only for staff.
+# starter: # TODO 6.2: Staff, the same User, but NotAllowed unless they belong to the staff.
 def get_staff(user: CurrentUser) -> User:
     """The user who sent the request, if they belong to the staff."""
     if not user.is_staff:

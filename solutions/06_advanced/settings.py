@@ -31,16 +31,16 @@ class Settings(BaseSettings):
     # endregion
 
 
-def parse_database_url(text: str) -> URL:
-    """Turn the text of DATABASE_URL into a URL whose driver is installed."""
+def parse_database_url(text: str, setting: str = "DATABASE_URL") -> URL:
+    """Turn the text of a setting into a URL whose driver is installed."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):  # ValueError: the port is no number
-        raise ValueError("DATABASE_URL is not the URL of a database") from None
+        raise ValueError(f"{setting} is not the URL of a database") from None
     if url.drivername in {"postgresql", "postgres"}:
         url = url.set(drivername="postgresql+psycopg2")
     if url.drivername not in {"sqlite", "postgresql+psycopg2"}:
-        raise ValueError("DATABASE_URL must begin with sqlite:// or postgresql://")
+        raise ValueError(f"{setting} must begin with sqlite:// or postgresql://")
     return url
 
 
