@@ -142,7 +142,9 @@ def test_a_killed_run_is_cleaned_up_by_the_next(url: str, databases: PostgresDat
     assert query(database, "SELECT 1") == [1]
     process.kill()
     process.communicate()
-    while query(url, f"SELECT 1 FROM pg_locks WHERE objid = {number(database)}"):
+    holds = f"SELECT 1 FROM pg_locks WHERE objid = {number(database)}"
+    makes = f"SELECT 1 FROM pg_stat_activity WHERE query ~ 'CREATE .*_{number(database):08x}_'"
+    while query(url, f"{holds} UNION ALL {makes} AND pid <> pg_backend_pid()"):
         pass  # the server has not noticed yet
     PostgresDatabases(url).close()
     assert all(name.startswith(databases.prefix) for name in left(url))
