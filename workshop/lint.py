@@ -58,7 +58,7 @@ def groups() -> Iterator[Group]:
         solution = SOLUTIONS / checks.name
         yield Group(sorted(checks.rglob("test_*.py")), solution)
         yield Group([benchmarks / checks.name], solution)
-        for alternative in sorted(checks.glob("alternatives/*/")):
+        for alternative in sorted(checks.rglob("alternatives/*/")):
             yield Group([alternative], solution, LENIENT)
 
 

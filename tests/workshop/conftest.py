@@ -34,4 +34,4 @@ def plan(proofs: Proofs, item: pytest.Item) -> None:
         case "test_a_mistake_is_caught_by_its_step", {"mistake": mistake}:
             proofs.plan(grade_mistake, mistake.lesson.name, mistake.name)
         case "test_another_right_answer_passes", {"lesson": lesson, "folder": folder}:
-            proofs.plan(grade_alternative, lesson.name, folder.name)
+            proofs.plan(grade_alternative, lesson.name, str(folder.relative_to(lesson.checks)))

@@ -63,7 +63,7 @@ def _mistake(lesson: Lesson, entry: dict[str, Any]) -> Mistake:
 
 
 def alternatives_of(lesson: Lesson) -> list[Path]:
-    folders = (lesson.checks / "alternatives").glob("*/")
+    folders = lesson.checks.rglob("alternatives/*/")
     return sorted(path for path in folders if any(path.rglob("*.py")) or (path / "edits.toml").exists())
 
 
@@ -72,6 +72,12 @@ def alternative_files(lesson: Lesson, folder: Path) -> dict[str, str]:
     own = read_files(folder)
     edits = tomllib.loads(own.pop("edits.toml", "edit = []"))["edit"]
     return edited({**render_lesson(lesson, lesson.steps[-1].id), **own}, edits, folder.name)
+
+
+def alternative_steps(lesson: Lesson, folder: Path) -> list[str]:
+    """The steps of the part in whose folder an alternative lies; none, which means all, beside the parts."""
+    part = folder.parents[1].name
+    return [step.id for step in lesson.steps if step.part == part]
 
 
 MISTAKES = [mistake for lesson in LESSONS for mistake in mistakes_of(lesson)]
@@ -102,8 +108,8 @@ def grade_solution(name: str) -> list[Outcome]:
 
 def grade_alternative(name: str, folder: str) -> list[Outcome]:
     lesson = find_lesson(name)
-    files = alternative_files(lesson, lesson.checks / "alternatives" / folder)
-    return list(grading_of(lesson, files).run_all())
+    path = lesson.checks / folder
+    return list(grading_of(lesson, alternative_files(lesson, path)).run_all(alternative_steps(lesson, path)))
 
 
 def grade_starter(name: str) -> list[Outcome]:
