@@ -412,6 +412,8 @@ class App(Requests):
         """Send one request; the check fails if no answer comes. A 500 carries the learner's frames."""
         self.wait_until_ready()
         asked = f"{method} {path}"
+        if keywords.get("params"):
+            asked += f"?{httpx.QueryParams(keywords['params'])}"
         if keywords.get("json") is not None:
             asked += " " + show(keywords["json"])
         response = self._send(method, path, timeout or REQUEST_SECONDS, asked, keywords)
