@@ -25,7 +25,7 @@ _METADATA = {
     "language_info": {"name": "python"},
 }
 _MACHINE_PATH = re.compile(
-    r"(?<![\w.:/])/(?:home|root|tmp|private|usr|var|opt|mnt|work|Users)/|\b[A-Za-z]:\\"
+    r"(?<![\w.:/])/(?:home|root|tmp|private|usr|var|opt|mnt|work\w*|Users)/|\b[A-Za-z]:\\"
 )
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
