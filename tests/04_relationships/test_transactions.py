@@ -7,6 +7,7 @@ from typing import Any
 
 from workshop.checks import Apps, Both, step
 
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNo"
 ANN = {"username": "ann", "email": "ann@example.com", "password": "correct horse"}
 BOB = {"username": "bob", "email": "bob@example.com", "password": "correct horse"}
 AT_ONCE = 4
@@ -23,7 +24,7 @@ COMMIT_FIRST = (
 
 def add_users(apps: Apps, *names: str) -> list[Both]:
     """Insert users as another program would; returns their ids."""
-    values = ", ".join(f"('{name}', '{name}@example.com', '-')" for name in names)
+    values = ", ".join(f"('{name}', '{name}@example.com', '{HASH}')" for name in names)
     rows = apps.sql(f"INSERT INTO users (username, email, password_hash) VALUES {values} RETURNING id")
     return [rows[number]["id"] for number in range(len(names))]
 
@@ -42,7 +43,7 @@ def add_posts(apps: Apps, owner: Both, title: str, times: int = 1) -> None:
 # 4.6
 
 
-def add_routes_that_write(app: Any, database: Any, models: Any) -> None:
+def add_routes_that_write(app: Any, database: Any, models: Any, password_hash: str) -> None:
     """Add routes with `session: SessionDep` that write and don't commit."""
     from fastapi import HTTPException
     from sqlalchemy import inspect
@@ -52,13 +53,13 @@ def add_routes_that_write(app: Any, database: Any, models: Any) -> None:
 
     def new(name: str) -> Any:
         user = inspect(models.User).class_manager.new_instance()
-        user.username, user.email, user.password_hash = name, f"{name}@example.com", "-"
+        user.username, user.email, user.password_hash = name, f"{name}@example.com", password_hash
         return user
 
     def keep(session: Any) -> None:
         session.add(new("kept"))
         session.flush()
-        session.add(new("added last"))
+        session.add(new("late"))
 
     def refuse(session: Any) -> None:
         session.add(new("refused"))
@@ -116,7 +117,7 @@ def _expect_users(apps: Apps, asked: str, expected: list[str], why: str) -> None
 @step("4.6")
 def test_a_request_is_stored_whole_or_not_at_all(apps: Apps) -> None:
     """All that a route did is stored when it returns, and nothing when it raises."""
-    apps.probe(add_routes_that_write, "app", "database", "models", why=ROUTES)
+    apps.probe(add_routes_that_write, "app", "database", "models", password_hash=HASH, why=ROUTES)
     asked = "A route with session: SessionDep"
     answer = apps.yours.post("/check/keep")
     apps.expect(
@@ -127,7 +128,7 @@ def test_a_request_is_stored_whole_or_not_at_all(apps: Apps) -> None:
         why="get_db gives the route a session, and commits when the route has returned.",
     )
     why = "get_db commits when the route has returned. A session that is only closed undoes everything."
-    kept = ["added last", "kept"]
+    kept = ["kept", "late"]
     _expect_users(apps, f"{asked} adds two users and returns", kept, why)
     apps.post(
         "/check/refuse", status_only=True, why="What a route raises must reach FastAPI: raise it again."
@@ -203,7 +204,9 @@ def test_a_success_is_stored_before_it_is_told(apps: Apps) -> None:
     (ann,) = add_users(apps, "ann")
     add_posts(apps, ann, "Draft ")
     post_id = apps.yours.sql("SELECT id FROM posts")[0]["id"]
-    apps.probe(add_routes_that_write, "app", "database", "models", why=ROUTES)
+    taken = "The email is taken. Flush within try: the database refuses it, and the answer is 409."
+    apps.post("/users", json=ANN | {"username": "anna"}, status_only=True, why=taken)
+    apps.probe(add_routes_that_write, "app", "database", "models", password_hash=HASH, why=ROUTES)
     _set_trap(apps, "users", "posts")
     _expect_failure(apps, "/check/keep", "A route with session: SessionDep that adds users and returns")
     _expect_next_request(apps, "GET", "/users")
@@ -289,6 +292,14 @@ def test_the_database_deletes_the_posts_of_a_user(apps: Apps) -> None:
         parts=["type", "nullable", "foreign keys"],
         why='The rule is part of the foreign key: ForeignKey("users.id", ondelete="CASCADE").',
     )
+    posts = apps.yours.schema()["posts"]
+    apps.expect(
+        any(rule["columns"][:1] == ["owner_id"] for rule in posts["indexes"] + posts["unique"]),
+        "What the database says of its tables: posts.owner_id",
+        expected="an index, as before",
+        yours="no index",
+        why="Without index=True, each user who is deleted costs a walk through all posts.",
+    )
     ann, bob = add_users(apps, "ann", "bob")
     add_posts(apps, bob, "Of bob ")
     add_posts(apps, ann, "Of ann ", times=2)
@@ -321,6 +332,14 @@ def test_a_user_is_deleted_with_the_posts(apps: Apps) -> None:
     )
     apps.delete("/users/{}", ann, status_only=True, why="ann is gone already, so there is no such user: 404.")
     apps.delete("/users/{}", dora, why="dora has no posts.")
+    answer = apps.yours.request("DELETE", f"/users/{10**20 - 1}")
+    apps.expect(
+        answer.status in {404, 422},
+        answer.asked,
+        expected="404 or 422",
+        yours=f"{answer.status}  {answer.error}".strip(),
+        why="RowId is the type of every id that a client sends.",
+    )
     apps.get("/posts")
 
 

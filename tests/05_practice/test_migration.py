@@ -12,7 +12,7 @@ from workshop.verdicts import Failure
 
 NO_VARIABLE = {"DATABASE_URL": None}
 CATEGORY = "INSERT INTO categories (id, name) VALUES (1, 'Books')"
-PRODUCT = "INSERT INTO products (name, price, category_id) VALUES ('Atlas', 19.90, 1)"
+PRODUCT = "INSERT INTO products (name, price, category_id) VALUES ('Atlas', 0, 1), ('Globe', 99999999.99, 1)"
 
 
 # 5.12
@@ -43,6 +43,13 @@ def test_without_the_variable_it_is_a_file_of_the_app(apps: Apps) -> None:
     why = "Without DATABASE_URL the app works on a SQLite file in its own folder."
     apps.start(NO_VARIABLE, cwd="elsewhere", why=why)
     apps.get("/health", why=why)
+    apps.expect(
+        any(_is_database(file) for file in _files(apps.yours.folder)),
+        "Starting the app without DATABASE_URL, and GET /health",
+        expected="a SQLite file in the app's own folder",
+        yours="there is none",
+        why="The database lies elsewhere, or in memory. Build the path from __file__.",
+    )
     strays = [file.name for file in _files(apps.yours.folder / "elsewhere") if _is_database(file)]
     apps.expect(
         not strays,
@@ -112,7 +119,8 @@ def test_the_database_keeps_its_rules(apps: Apps) -> None:
     """The database itself refuses what must not be, and has an index on the foreign key."""
     apps.alembic("upgrade", "head")
     apps.sql(CATEGORY)
-    apps.sql(PRODUCT)
+    why = "The stock has a default, a price of 0 and one of 99999999.99 are allowed, in one category."
+    apps.sql(PRODUCT, why=why)
     apps.same_rows("SELECT stock FROM products")
     refused = {
         "INSERT INTO categories (name) VALUES ('Books')": "The name of a category is unique.",
@@ -162,6 +170,18 @@ def _with_percent_sign(apps: Apps) -> dict[str, Any]:
     return {"DATABASE_URL": Both("", text)}
 
 
+def _with_password(apps: Apps) -> dict[str, Any]:
+    """DATABASE_URL of somebody who must give a password with a % in it, and may read."""
+    if apps.database == "sqlite":
+        return _with_percent_sign(apps)
+    role, password = f"{apps.yours.prefix}ann", "p@ss%word"
+    with apps.yours.connection() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'"))
+        connection.execute(sa.text(f"GRANT SELECT ON alembic_version TO {role}"))
+    url = apps.yours.url.set(username=role, password=password)
+    return {"DATABASE_URL": Both("", url.render_as_string(hide_password=False))}
+
+
 @step("5.13")
 def test_the_migration_goes_down_and_up(apps: Apps) -> None:
     """The migration goes down to nothing and up to the same again, and alembic check is clean."""
@@ -177,15 +197,16 @@ def test_the_migration_goes_down_and_up(apps: Apps) -> None:
         why="downgrade() undoes what upgrade() does, in the opposite order.",
     )
     again = "After a downgrade to base, an upgrade makes the same tables as the first one."
-    environment = _with_percent_sign(apps)
-    apps.alembic("upgrade", "head", environment=environment, why=f"{again} The URL holds a % here.")
+    percent = _with_percent_sign(apps)
+    apps.alembic("upgrade", "head", environment=percent, why=f"{again} The URL holds a % here.")
     same = apps.yours.schema() == first
     apps.expect(
         same, "alembic upgrade head, once more", expected="the same tables", yours="others", why=again
     )
     apps.alembic(
         "check",
-        environment=environment,
+        environment=_with_password(apps),
         why="It compares your models with the database. target_metadata in env.py must know the models: "
-        "import them there. Then make model and migration say the same.",
+        "import them there. Then make model and migration say the same. (The URL holds a password here, with "
+        "a %. str(url) has three stars in its place.)",
     )

@@ -17,7 +17,8 @@ PROTECTED = {
 }
 NO_COMMIT = (
     "Whoever calls a service ends the transaction, get_db for a request. A commit within a method would "
-    "store half of what the request does. session.flush() sends the statements and leaves it open."
+    "store half of what the request does. session.flush() sends the statements and leaves it open. "
+    "On SQLite, the end of a session.begin_nested() may commit, too: the driver has begun nothing before it."
 )
 
 
@@ -32,7 +33,8 @@ def add_posts(apps: Apps) -> tuple[Both, Both, list[Both]]:
     insert = "INSERT INTO posts (title, content, owner_id) VALUES (:title, 'A text.', :owner) RETURNING id"
     owners = {"A": ann, "B": ann, "C": bob, "D": ann}
     posts = [apps.sql(insert, title=title, owner=owner)[0]["id"] for title, owner in owners.items()]
-    apps.sql("UPDATE posts SET content = 'Changed.' WHERE title = 'A'")  # PostgreSQL finds it last now
+    newest = "UPDATE posts SET content = 'Changed.', created_at = '2040-01-01 00:00:00' WHERE title = 'A'"
+    apps.sql(newest)  # PostgreSQL finds it last now
     return ann, bob, posts
 
 
@@ -41,14 +43,17 @@ def add_posts(apps: Apps) -> tuple[Both, Both, list[Both]]:
 
 def read_with_a_service(database: Any, models: Any, base: Any, ann: int, second: int) -> dict[str, Any]:
     """BaseService(Post, session) reads rows: A, B and D are ann's, C is bob's."""
+    from sqlalchemy import insert
+
+    names = [f"user {number}" for number in range(120)]
     with database.SessionLocal() as session:
-        posts = base.BaseService(models.Post, session)
+        posts, users = base.BaseService(models.Post, session), base.BaseService(models.User, session)
         found, nobody = posts.get(second), posts.get(4711)
 
         def titles(*arguments: int, **named: Any) -> list[str]:
             return [post.title for post in posts.get_multi(*arguments, **named)]
 
-        return {
+        read = {
             "get(the id of B)": found.title,
             "get(4711)": None if nobody is None else str(nobody),
             "get_multi()": titles(),
@@ -57,9 +62,14 @@ def read_with_a_service(database: Any, models: Any, base: Any, ann: int, second:
             "get_multi(owner_id=ann)": titles(owner_id=ann),
             "get_multi(skip=1, limit=1, owner_id=ann)": titles(skip=1, limit=1, owner_id=ann),
             "get_multi(owner_id=ann, title='D')": titles(owner_id=ann, title="D"),
-            "get_multi(title='Z')": titles(title="Z"),
-            "BaseService(User, session).get(ann)": base.BaseService(models.User, session).get(ann).username,
+            "get_multi(owner_id=ann, title='C')": titles(owner_id=ann, title="C"),
+            "get_multi(owner_id=0)": titles(owner_id=0),
+            "BaseService(User, session).get(ann)": users.get(ann).username,
         }
+        row = {"password_hash": "-", "display_name": "-"}
+        session.execute(insert(models.User), [{**row, "username": name, "email": name} for name in names])
+        read["rows of get_multi(), where there are more than 100"] = len(list(users.get_multi()))
+        return read
 
 
 def filter_by_what_is_no_column(database: Any, models: Any, base: Any, ann: int) -> dict[str, str]:
@@ -106,7 +116,8 @@ def test_a_service_reads_any_model(apps: Apps) -> None:
         ann=ann,
         second=b,
         why="get answers None where there is no row. get_multi has an order, that of the ids: PostgreSQL "
-        "gives back rows as it likes, and a page of rows without an order is not a page.",
+        "gives back rows as it likes, and a page of rows without an order is not a page. A filter whose "
+        "value is 0 is a filter, too. Without a limit, 100 rows are returned at most.",
     )
     apps.probe(
         filter_by_what_is_no_column,
@@ -140,9 +151,20 @@ def store_with_a_service(
         content: str
         owner_id: int
 
+    class Draft(BaseModel):
+        title: str
+        content: str = "Empty."
+        owner_id: int
+
     class PostChange(BaseModel):
         title: str = "Untitled"
         content: str = "Empty."
+
+    class NewUser(BaseModel):
+        username: str
+        email: str
+        password_hash: str
+        display_name: str
 
     class OpenPost(NewPost):
         model_config = ConfigDict(extra="allow")
@@ -156,15 +178,20 @@ def store_with_a_service(
         new = posts.create(NewPost(title="E", content="New.", owner_id=bob))
         found: dict[str, Any] = {"the id of create(...)": "a number" if isinstance(new.id, int) else new.id}
         posts.create(OpenPost(title="F", content="Open.", owner_id=bob, is_published=True))
+        draft = posts.create(Draft(title="G", owner_id=bob))
+        found["content after create(title='G', owner_id=bob)"] = draft.content
+        users = base.BaseService(models.User, session)
+        kim = users.create(NewUser(username="kim", email="kim", password_hash="-", display_name="Kim"))
+        found["BaseService(User, session).create(...)"] = type(kim).__name__
         changed = posts.update(a, PostChange(content="Only the content."))
         found["title after update(A, content=...)"] = changed.title
         found["content after update(A, content=...)"] = changed.content
-        posts.update(b, PostChange(title="Untitled"))
+        posts.update(b, PostChange(title="Untitled", content=""))
         posts.update(c, OpenChange(title="C, changed", owner_id=ann, is_published=True))
         nobody = posts.update(4711, PostChange(title="Lost"))
         found["update(4711, ...)"] = None if nobody is None else str(nobody)
-        found["remove(D)"] = bool(posts.remove(d))
-        found["remove(4711)"] = bool(posts.remove(4711))
+        found["remove(D)"] = str(posts.remove(d))
+        found["remove(4711)"] = str(posts.remove(4711))
         session.commit()
     return found
 
@@ -183,7 +210,7 @@ def change_and_roll_back(
 
     with database.SessionLocal() as session:
         posts = base.BaseService(models.Post, session)
-        posts.create(PostData(title="Undone"))
+        posts.create(PostData(title="Undone", content="Undone.", owner_id=ann))
         posts.update(ids[0], PostData(title="Undone"))
         posts.remove(ids[1])
         session.flush()
@@ -199,14 +226,16 @@ def test_a_service_changes_what_was_sent_and_no_more(apps: Apps) -> None:
     modules = "database", "models", "services.base"
     apps.probe(change_and_roll_back, *modules, ann=ann, ids=posts, why=NO_COMMIT)
     sent = (
-        "update changes the fields that were sent (exclude_unset), also to a value that is the default, and "
-        "answers None where there is no row; remove answers whether there was one."
+        "create stores all that the schema declares, its defaults as well. update changes the fields that "
+        "were sent (exclude_unset), also to a value that is the default, and answers None where there is no "
+        "row; remove answers True or False: whether there was one."
     )
     apps.probe(store_with_a_service, *modules, ann=ann, bob=bob, ids=posts, why=sent)
     apps.same_rows(
         "SELECT title, content, owner_id, is_published FROM posts",
         why='A schema with extra="allow" lets every field through. Store only those that it declares, its '
-        "model_fields: F was sent is_published, C was sent is_published and another owner.",
+        "model_fields: F was sent is_published, C was sent is_published and another owner. And B was sent an "
+        "empty content, which is a value.",
     )
 
 
@@ -275,14 +304,17 @@ def test_routes_leave_the_work_to_the_service(apps: Apps) -> None:
     apps.patch(path, ann, auth=as_("ann"), json={"email": "ANN@example.org"}, why="Only the email was sent.")
     apps.patch(path, ann, auth=as_("ann"), json={}, why="Nothing was sent, so nothing changes.")
     null = "A field may be left out, but not be null: UserUpdate says so."
-    apps.patch(path, ann, auth=as_("ann"), json={"email": None}, status_only=True, why=null)
+    for field in ("email", "display_name"):
+        apps.patch(path, ann, auth=as_("ann"), json={field: None}, status_only=True, why=null)
     taken = "bob has this email. The database refuses it, and that is a Conflict."
     apps.patch(path, ann, auth=as_("ann"), json={"email": "bob@example.com"}, status_only=True, why=taken)
     name = {"display_name": "Somebody"}
     apps.patch(path, ann, json=name, status_only=True, why="Nobody is logged in.")
     apps.patch(path, ann, auth=as_("bob"), json=name, status_only=True, why="bob isn't ann, and no staff.")
     apps.patch(path, 4711, auth=as_("dora"), json=name, status_only=True, why="There is no user 4711.")
-    apps.patch(path, ann, auth=as_("dora"), json={"display_name": "Ann"}, why="dora belongs to the staff.")
+    own = {"display_name": "Ann", "email": "ann@example.org"}
+    why = "dora belongs to the staff. And the email is ann's own: nobody else has taken it."
+    apps.patch(path, ann, auth=as_("dora"), json=own, why=why)
     answer = apps.yours.patch(path.format(ann.yours), auth=as_("ann"), json=PROTECTED)
     apps.expect(
         answer.status in {200, 422},
@@ -336,8 +368,10 @@ def use_the_user_service(
             "get_by_email('ann@example.com')": name(service.get_by_email("ann@example.com")),
             "get_by_email('Ann@Example.COM')": name(service.get_by_email("Ann@Example.COM")),
             "get_by_email('nobody@example.com')": name(service.get_by_email("nobody@example.com")),
+            "get_by_email('an_@example.com')": name(service.get_by_email("an_@example.com")),
             "create(...)": name(made),
             "its id": "a number" if isinstance(made.id, int) else repr(made.id),
+            "its password_hash": "the password" if made.password_hash == person["password"] else "a hash",
             "get_by_email of the new one": name(service.get_by_email(person["email"])),
         }
         session.rollback()
@@ -359,7 +393,8 @@ def test_the_service_signs_users_up(apps: Apps) -> None:
         apps.post("/users", json=taken, status_only=True, why=why)
     by_email = "Emails are stored in small letters, so look for them in small letters. Without a user: None."
     modules = "database", "schemas", "services.users"
-    apps.probe(use_the_user_service, *modules, person=user("kim"), why=f"{by_email} create flushes.")
+    why = f"{by_email} create stores a hash of the password, and flushes."
+    apps.probe(use_the_user_service, *modules, person=user("kim"), why=why)
     apps.same_rows("SELECT username, email, display_name FROM users", why=NO_COMMIT)
     apps.yours.probe(let_two_inserts_meet, "database")
     with ThreadPoolExecutor(2) as pool:

@@ -1,5 +1,6 @@
 """Lesson 6, steps 6.1 and 6.2: who is asking, and what they may do."""
 
+import base64
 from typing import Any
 
 from workshop.checks import Apps, Both, step
@@ -19,6 +20,9 @@ SELF_OR_STAFF = (
 )
 
 
+WORDS = {"bob": "bob's word: it has a colon"}
+
+
 def sign_up(apps: Apps, *names: str) -> list[Both]:
     """Create users over HTTP, each with the password that `as_` knows; returns their ids."""
     users = [
@@ -31,16 +35,23 @@ def sign_up(apps: Apps, *names: str) -> list[Both]:
 
 def as_(name: str) -> tuple[str, str]:
     """The user's name and password, for `auth`."""
-    return name, f"the word of {name}"
+    return name, WORDS.get(name, f"the word of {name}")
 
 
 # 6.1
 
 
-def _expect_unknown(apps: Apps, who: str, **sent: Any) -> None:
+def _expect_unknown(apps: Apps, who: str, why: str = ONE_ANSWER, **sent: Any) -> None:
     """The request is answered with 401, and the answer says how to log in."""
-    apps.get(PATH, status_only=True, why=f"Sent: {who}. {ONE_ANSWER}", **sent)
-    challenge = apps.yours.get(PATH, **sent).headers.get("www-authenticate", "no such header")
+    answer = apps.yours.get(PATH, **sent)
+    apps.expect(
+        answer.status == 401,
+        f"GET {PATH} with {who}",
+        expected=401,
+        yours=f"{answer.status}  {answer.error}".strip(),
+        why=why,
+    )
+    challenge = answer.headers.get("www-authenticate", "no such header")
     apps.expect(
         challenge.lower().startswith("basic"),
         f"The header WWW-Authenticate of GET {PATH} with {who}",
@@ -56,11 +67,20 @@ def test_the_app_knows_who_is_asking(apps: Apps) -> None:
     """GET /users/me answers the user whose name and password were sent, and 401 to everyone else."""
     sign_up(apps, "ann", "bob")
     apps.get(PATH, auth=as_("ann"), why=FIXED_PATH_FIRST)
-    apps.get(PATH, auth=as_("bob"), why="The answer is the user whose name was sent.")
+    colon = "The user whose name was sent. bob's password has a colon, and only the first one separates."
+    apps.get(PATH, auth=as_("bob"), why=colon)
     _expect_unknown(apps, "no name and no password")
     _expect_unknown(apps, "ann's name and bob's password", auth=("ann", as_("bob")[1]))
-    _expect_unknown(apps, "a name that nobody has", auth=("nobody", as_("ann")[1]))
-    _expect_unknown(apps, "another scheme than Basic", headers={"Authorization": "Bearer YW5u"})
+    word = as_("ann")[1]
+    _expect_unknown(apps, "a name that nobody has", auth=("nobody", word))
+    exact = "Name and password are compared letter by letter."
+    _expect_unknown(apps, "the name ANN, which nobody has, and ann's password", exact, auth=("ANN", word))
+    _expect_unknown(apps, "the name ann with a space behind it, and her password", exact, auth=("ann ", word))
+    _expect_unknown(apps, "ann and her password with a space behind it", exact, auth=("ann", f"{word} "))
+    why = "PostgreSQL can't be asked for a text with the character NUL, so answer 401 without asking."
+    _expect_unknown(apps, "a name with the character NUL, which nobody has", why, auth=("ann\0", word))
+    sent = base64.b64encode(f"ann:{word}".encode()).decode()
+    _expect_unknown(apps, "another scheme than Basic", headers={"Authorization": f"Bearer {sent}"})
     _expect_unknown(apps, "text that isn't base64", headers={"Authorization": "Basic ?"})
     stored = apps.yours.sql("SELECT password_hash FROM users WHERE username = 'ann'")[0]["password_hash"]
     _expect_unknown(apps, "ann's name and the stored hash as password", auth=("ann", stored))
@@ -70,14 +90,16 @@ def test_the_app_knows_who_is_asking(apps: Apps) -> None:
 
 
 def count_the_work(security: Any) -> None:
-    """Count the calls of password_hasher from now on."""
+    """Count the calls of password_hasher from now on, and keep what is hashed."""
     hasher = security.password_hasher
-    hasher.calls = 0
+    hasher.calls, hasher.hashed = 0, []
     for name in ("hash", "verify", "verify_and_update"):
         method = getattr(hasher, name)
 
-        def counted(*given: Any, _call: Any = method, **named: Any) -> Any:
+        def counted(*given: Any, _name: str = name, _call: Any = method, **named: Any) -> Any:
             hasher.calls += 1
+            if _name == "hash":
+                hasher.hashed += [text for text in (*given, *named.values()) if isinstance(text, str)]
             return _call(*given, **named)
 
         setattr(hasher, name, counted)
@@ -90,6 +112,11 @@ def how_much_work(security: Any) -> int:
     return calls
 
 
+def what_was_hashed(security: Any) -> list[str]:
+    """The texts that password_hasher has hashed."""
+    return list(security.password_hasher.hashed)
+
+
 @step("6.1")
 def test_an_unknown_name_costs_as_much(apps: Apps) -> None:
     """Whether a name exists can't be told from the work that a wrong password makes."""
@@ -97,15 +124,40 @@ def test_an_unknown_name_costs_as_much(apps: Apps) -> None:
     apps.yours.probe(count_the_work, "security")
     work = {}
     for name in ("ann", "nobody", "ann", "nobody"):  # what is made at first use is made in the first round
-        apps.get(PATH, auth=(name, "a wrong password"), status_only=True, why=ONE_ANSWER)
+        _expect_unknown(apps, f"the name {name} and a wrong password", auth=(name, "a wrong password"))
         work[name] = apps.yours.probe(how_much_work, "security")
+    apps.expect(
+        work["ann"] > 0,
+        "The calls of password_hasher in security.py for a wrong password, with a name that exists",
+        expected="1 or more",
+        yours=work["ann"],
+        why="Passwords are verified with the password_hasher of security.py. The checks count its calls.",
+    )
+    equal = (
+        "Verifying takes a while, on purpose. Whoever answers at once for an unknown name tells with it "
+        "which names exist. Verify the password then too, against a hash that opens nothing. Make it once."
+    )
     apps.expect(
         work["ann"] == work["nobody"],
         "The calls of password_hasher for a wrong password, with a name that exists and with another",
         expected="as many for both",
         yours=f"{work['ann']} with ann, {work['nobody']} with nobody",
-        why="Verifying takes a while, on purpose. Whoever answers at once for an unknown name tells with it "
-        "which names exist. Verify the password then too, against a hash that opens nothing. Make it once.",
+        why=equal,
+    )
+    for word in {"a password that opens nothing", *apps.yours.probe(what_was_hashed, "security")}:
+        who = "a name that nobody has, and the password that you verify such names against"
+        why = "verify says yes, for this is what was hashed. And still there is no user: that is 401."
+        _expect_unknown(apps, who, why, auth=("nobody", word))
+    apps.yours.probe(how_much_work, "security")
+    apps.yours.sql("UPDATE users SET status = 'banned' WHERE username = 'ann'")
+    _expect_unknown(apps, "the name of a banned user and a wrong password", auth=("ann", "a wrong password"))
+    banned = apps.yours.probe(how_much_work, "security")
+    apps.expect(
+        banned == work["nobody"],
+        "The calls of password_hasher for a wrong password, with the name of a banned user and with another",
+        expected="as many for both",
+        yours=f"{banned} with the banned user, {work['nobody']} with nobody",
+        why=f"A banned user's name exists, too. {equal}",
     )
 
 
@@ -118,11 +170,14 @@ def test_only_oneself_or_staff_may_delete(apps: Apps) -> None:
     ann, bob, cleo, _ = sign_up(apps, "ann", "bob", "cleo", "dora")
     column = "The column is_staff comes with a migration of yours: models.py alone changes no table."
     apps.sql("UPDATE users SET is_staff = true WHERE username = 'dora'", why=column)
+    apps.sql("INSERT INTO posts (title, content, owner_id) VALUES ('A', 'A text.', :owner)", owner=ann)
     apps.delete("/users/{}", ann, status_only=True, why=SELF_OR_STAFF)
+    apps.delete("/users/4711", status_only=True, why=f"Nobody is logged in. {SELF_OR_STAFF}")
     apps.delete("/users/{}", ann, auth=("ann", "wrong"), status_only=True, why=SELF_OR_STAFF)
     apps.delete("/users/{}", ann, auth=as_("bob"), status_only=True, why=f"bob isn't ann. {SELF_OR_STAFF}")
     apps.get("/users/{}", ann, status_only=True, why="What was refused must not have happened.")
-    apps.delete("/users/{}", ann, auth=as_("ann"), status_only=True, why=f"ann herself. {SELF_OR_STAFF}")
+    herself = f"ann herself, who has written a post. {SELF_OR_STAFF}"
+    apps.delete("/users/{}", ann, auth=as_("ann"), status_only=True, why=herself)
     apps.get("/users/{}", ann, status_only=True, why="ann is gone.")
     apps.get(PATH, auth=as_("ann"), status_only=True, why="ann is gone, and nobody can log in as ann.")
     staff = f"dora belongs to the staff: is_staff is true. {SELF_OR_STAFF}"

@@ -38,6 +38,7 @@ if DATABASE_URL.startswith("sqlite"):
     def enforce_foreign_keys(connection, record):
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA journal_mode=WAL")
         cursor.close()
 
 
