@@ -92,8 +92,10 @@ class Lecture:
         while _open:
             _open.pop().close()
         self.lesson: Lesson = find_lesson(lesson)
-        imports = [name for name in imports_of(self.lesson) if name != "pwdlib" or not real_hashes]
-        self._bench = Bench(preload=imports)  # where pwdlib is imported ahead, the host makes it quick
+        imports = imports_of(self.lesson)
+        if real_hashes:  # where pwdlib is imported ahead, the host makes it quick
+            imports = [name for name in imports if not name.startswith("pwdlib")]
+        self._bench = Bench(preload=imports)
         self._apps: list[App] = []
         if "postgresql" in self.lesson.databases:
             self._bench.prepare_postgres()

@@ -194,6 +194,14 @@ def test_another_lecture_closes_the_one_before() -> None:
     second.close()
 
 
+def test_real_hashes_cost_what_they_cost_outside() -> None:
+    lecture = Lecture("03", real_hashes=True)
+    app = lecture.app("3.7")
+    app.post("/users", json={"username": "ann", "email": "ann@example.com", "password": "correct horse"})
+    assert "$m=65536,t=3,p=4$" in app.sql("SELECT password_hash FROM users")[0]["password_hash"]
+    lecture.close()
+
+
 def column(kind: str = "INTEGER") -> dict[str, Any]:
     return {"type": kind, "nullable": False, "default": None}
 
