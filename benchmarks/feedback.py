@@ -95,7 +95,7 @@ def measured(folder: Path, wanted: Sequence[str]) -> tuple[list[Runs], list[tupl
         Runs("imports", IMPORTS, empty),
         Runs(
             "pytest, nothing to do",
-            [*pytest, "-p", "no:workshop", "-c", os.devnull, "--rootdir", "."],
+            [*pytest, "-p", "no:workshop", "-p", "no:schemathesis", "-c", os.devnull, "--rootdir", "."],
             empty,
             5,
         ),
