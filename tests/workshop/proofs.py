@@ -143,7 +143,7 @@ def following(lesson: Lesson, step: str) -> list[str]:
 
 
 def grade_mistake(name: str, mistake_name: str) -> list[Outcome]:
-    """The steps that it builds on directly, and the step itself on one database after another."""
+    """The steps that it builds on directly, and the step itself, up to the first check that fails."""
     mistake = find_mistake(name, mistake_name)
     lesson = mistake.lesson
     databases = mistake.databases or lesson.databases
@@ -151,10 +151,10 @@ def grade_mistake(name: str, mistake_name: str) -> list[Outcome]:
     with closing(grading_of(lesson, mistake.files(), databases)) as grading:
         if before := lesson.step(mistake.step).needs:
             outcomes += [grading.run(*task) for task in grading.tasks(before) if task[1] == databases[0]]
-        for database in databases:
-            tasks = [task for task in grading.tasks([mistake.step]) if task[1] == database]
-            outcomes += [grading.run(*task, fresh=True) for task in tasks]
-            if any(outcome.verdict == FAILED for outcome in outcomes):
+        tasks = grading.tasks([mistake.step])
+        for task in sorted(tasks, key=lambda task: databases.index(task[1])):
+            outcomes.append(grading.run(*task, fresh=True))
+            if outcomes[-1].verdict == FAILED:
                 break
     return outcomes
 
