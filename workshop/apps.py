@@ -218,6 +218,7 @@ class App(Requests):
         self.reused = False  # whether any of its processes has served another app before
         self._port: int | None = None
         self._printed_before = 0  # characters of output of earlier starts
+        self.answered: Answer | None = None  # the last answer to a request
         self._printed_at_start = 0  # characters of output until it served
         self._last_event: dict[str, Any] = {}
         self._commands = 0
@@ -419,9 +420,10 @@ class App(Requests):
         response = self._send(method, path, timeout or REQUEST_SECONDS, asked, keywords)
         error = _error_of(response)
         message = f"{error['type']}: {error['message']}" if error else ""
-        return Answer(
+        self.answered = Answer(
             asked, response.status_code, _body(response), dict(response.headers), _frames(error), message
         )
+        return self.answered
 
     def _send(self, method: str, path: str, seconds: float, asked: str, keywords: Any) -> httpx.Response:
         """Send a request; an answer that never ends, or is far too large, fails the check too."""

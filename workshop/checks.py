@@ -11,7 +11,7 @@ from workshop.apps import Answer, App, Ran, Requests, sentence_of
 from workshop.compare import PARTS, Difference, Ids, first_difference, schema_difference
 from workshop.verdicts import Failure, Finding, Unavailable
 
-__all__ = ["Answer", "App", "Apps", "Both", "Check", "Ran", "step"]
+__all__ = ["Answer", "App", "Apps", "Both", "Check", "Ran", "explained", "step"]
 
 T = TypeVar("T")
 CheckFunction = Callable[["Apps"], None]
@@ -115,7 +115,7 @@ class Apps:
         for app in (self.yours, self.reference):
             app.launch(environment, files, cwd, lifespan)
         self._launched = True
-        with _explained(why):
+        with explained(why):
             self.ready()
 
     def _used(self) -> None:
@@ -151,7 +151,7 @@ class Apps:
         sides = [Both.side((command, keywords), side) for side in ("expected", "yours")]
         (own, options), (theirs, others) = sides
         expected = _of_the_course(lambda: self.reference.run(*own, fails=fails, **options))
-        with _explained(why):
+        with explained(why):
             return Both(expected, self.yours.run(*theirs, fails=fails, **others))
 
     def alembic(self, *arguments: "str | Both", **keywords: Any) -> Both:
@@ -175,7 +175,7 @@ class Apps:
         expected = _of_the_course(
             lambda: self._send("expected", self.reference, method, path, parts, keywords)
         )
-        with _explained(why, _told(expected)):
+        with explained(why, _told(expected)):
             yours = self._send("yours", self.yours, method, path, parts, keywords)
         self._compare_answers(expected, yours, why, ordered, status_only, _last(_SEGMENT, path))
         return Both(expected.body, yours.body)
@@ -246,7 +246,7 @@ class Apps:
         """Run SQL in both databases, on the grader's own connections; returns the rows."""
         self._used()
         expected = _of_the_course(lambda: self.reference.sql(statement, **Both.side(parameters, "expected")))
-        with _explained(why):
+        with explained(why):
             return Both(expected, self.yours.sql(statement, **Both.side(parameters, "yours")))
 
     def same_rows(self, query: str, /, *, why: str = "", ordered: bool = False, **parameters: Any) -> Both:
@@ -287,7 +287,7 @@ class Apps:
         self.ready()
         own = {side: Both.side(arguments, side) for side in ("expected", "yours")}
         expected = _of_the_course(lambda: self.reference.probe(function, *modules, **own["expected"]))
-        with _explained(why):
+        with explained(why):
             yours = self.yours.probe(function, *modules, **own["yours"])
         found = first_difference(expected, yours, ordered=True) if compare else None
         if found:
@@ -381,7 +381,7 @@ def _detail(detail: Any) -> str:
 
 
 @contextmanager
-def _explained(why: str, expected: str = "") -> Iterator[None]:
+def explained(why: str, expected: str = "") -> Iterator[None]:
     """Add what the check knows to a failure that comes from the app."""
     try:
         yield

@@ -27,8 +27,9 @@ import sqlalchemy as sa
 
 from workshop import postgres
 from workshop.answers import Memory, Reference
-from workshop.apps import App, Submission
+from workshop.apps import Answer, App, Submission
 from workshop.checks import Apps, Check
+from workshop.compare import show
 from workshop.databases import PostgresDatabases
 from workshop.lessons import Lesson
 from workshop.processes import Host
@@ -36,6 +37,7 @@ from workshop.render import render_lesson
 from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Outcome, Unavailable
 
 _BEFORE_SERVING = {"failed to start", "ended"}
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)  # from an answer of another form
 _CERTAIN = {"too slow", "file missing", "syntax error"}  # what another process wouldn't change
 AHEAD = 3  # checks whose apps are started before they are needed
 _TOGETHER = min(8, 2 * (os.cpu_count() or 1))  # checks that run at once where the verdict is urgent
@@ -389,6 +391,10 @@ class Grading:
         self._running.add(apps)
         try:
             check.function(apps)
+        except _UNREADABLE as error:
+            if apps.yours.answered is None:
+                raise
+            raise Failure(_not_readable(apps.yours.answered, error)) from error
         finally:
             self._running.discard(apps)
             apps.reference.finish()
@@ -543,6 +549,17 @@ class Grading:
         while self._ready:
             self._discard(self._ready.popitem()[1])
         self.bench.host.drain(self.submission.pool)
+
+
+def _not_readable(answer: Answer, error: Exception) -> Finding:
+    """What to tell of an answer with which a check could not go on."""
+    return Finding(
+        "difference",
+        answer.asked,
+        expected="what the page says: its fields, and each of its kind",
+        yours=f"{answer.status}  {show(answer.body)}",
+        why=f"The check could not go on with this answer ({type(error).__name__}: {error}).",
+    )
 
 
 def _is_certain(kind: str, app: App, busy: bool) -> bool:

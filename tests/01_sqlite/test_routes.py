@@ -79,7 +79,9 @@ def test_all_users_are_listed(apps: Apps) -> None:
     apps.get("/users", why="ann came through POST /users, bea was stored by another program.")
     apps.sql("INSERT INTO users (username) VALUES " + ", ".join(f"('reader {n}')" for n in range(1200)))
     apps.get("/users", why="Another program stored 1200 more users, and the list holds them all.")
-    apps.post("/users", json={"username": "cleo"}, why="The database numbers the rows, also after others'.")
+    apps.sql("DELETE FROM users WHERE username = 'bea'")
+    numbers = "The database numbers the rows, also where others have stored and deleted some."
+    apps.post("/users", json={"username": "cleo"}, why=numbers)
 
 
 @step("1.6")
@@ -152,6 +154,9 @@ def test_a_name_is_taken_once(apps: Apps) -> None:
     apps.sql("INSERT INTO users (username) VALUES ('bea')")
     apps.post("/users", json={"username": "bea"}, why="bea was stored by another program, so it is taken.")
     apps.post("/users", json={"username": "Cleo"}, why="Cleo is free. The request before was refused.")
+    apps.sql("DELETE FROM users WHERE username = 'ann'")
+    free = "Another program has deleted ann, so the name is free again. The database knows, and nobody else."
+    apps.post("/users", json={"username": "ann"}, why=free)
     apps.get("/users")
 
 
@@ -213,7 +218,9 @@ def test_a_post_is_stored(apps: Apps) -> None:
     )
     apps.sql("INSERT INTO posts (title, owner_id) VALUES ('Again', :owner)", owner=bea["id"])
     apps.get("/posts", why="Hello came through POST /posts, Again was stored by another program.")
-    apps.get("/users", why="bea has two posts by now, and the list of users is as it was.")
+    apps.post("/posts", json={"title": "Hello", "owner_id": bea["id"]}, why="A title may be used twice.")
+    apps.get("/users", why="bea has some posts by now, and the list of users is as it was.")
+    apps.get("/users/{}", bea["id"], why="bea has some posts by now, and is found as before.")
     apps.restart()
     apps.get("/posts", why="Two posts were stored, then the server was restarted.")
     apps.post("/posts", json={"title": "Third", "owner_id": bea["id"]}, why="The database numbers the rows.")

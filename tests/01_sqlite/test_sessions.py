@@ -22,32 +22,63 @@ def be_strict(database: Any) -> int:
 
 
 def add_failing_routes(app: Any, database: Any) -> None:
-    """Add two routes that use get_db and fail."""
+    """Add two routes that use get_db and fail, and remember their sessions until they are closed."""
+    import threading
+
     from fastapi import Depends, HTTPException
     from sqlalchemy import text
+    from sqlalchemy.orm import scoped_session
+
+    class Crash(Exception):
+        pass
 
     given = Depends(database.get_db)
+    app.state.open, app.state.changed = {}, threading.Condition()
+
+    def remember(session: Any) -> None:
+        session = session() if isinstance(session, scoped_session) else session
+        app.state.open[id(session)] = session
+        for name in ("close", "reset", "invalidate"):
+            setattr(session, name, forgetting(session, getattr(session, name)))
+
+    def forgetting(session: Any, close: Any) -> Any:
+        def close_and_forget(*given: Any, **named: Any) -> None:
+            close(*given, **named)
+            with app.state.changed:
+                app.state.open.pop(id(session), None)
+                app.state.changed.notify_all()
+
+        return close_and_forget
 
     def answer_404(session: Any = given) -> None:
+        remember(session)
         session.execute(text("SELECT 1"))
         raise HTTPException(404)
 
     def crash(session: Any = given) -> None:
+        remember(session)
         session.execute(text("SELECT 1"))
-        raise RuntimeError("a route crashed, as the check wants it to")
+        raise Crash("a route crashed, as the check wants it to")
 
     for path, route in (("/check/404", answer_404), ("/check/500", crash)):
         app.add_api_route(path, route)
         app.router.routes.insert(0, app.router.routes.pop())  # before one that takes every path
 
 
+def wait_until_closed(app: Any) -> int:
+    """Wait until the sessions of the failing routes are closed, two seconds at most; tell how many aren't."""
+    with app.state.changed:
+        app.state.changed.wait_for(lambda: not app.state.open, 2)
+        return len(app.state.open)
+
+
 def add_meeting_route(app: Any, database: Any) -> None:
-    """Add a route that uses get_db and answers when two requests are in it."""
+    """Add a route that uses get_db and answers when three requests are in it."""
     import threading
 
     from fastapi import Depends
 
-    meeting = threading.Barrier(2)
+    meeting = threading.Barrier(3)
     given = Depends(database.get_db)
 
     def meet(session: Any = given) -> int:
@@ -118,15 +149,15 @@ def exhaust(apps: Apps, path: str, lent: int, what: str) -> None:
 def test_each_request_has_its_own_session(apps: Apps) -> None:
     """Each request has a session of its own, which is closed after the answer."""
     apps.probe(add_meeting_route, "app", "database")
-    with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda path: apps.yours.get(path, timeout=10), ["/check/meet"] * 2))
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda path: apps.yours.get(path, timeout=10), ["/check/meet"] * 3))
     statuses = [answer.status for answer in answers]
-    one, other = (answer.body for answer in answers)
+    sessions = len({str(answer.body) for answer in answers})
     apps.expect(
-        statuses == [200, 200] and one != other,
-        "Two requests at the same time, each with Depends(get_db)",
-        expected="two sessions",
-        yours="one session for both" if one == other else f"answers {statuses}",
+        statuses == [200] * 3 and sessions == 3,
+        "Three requests at the same time, each with Depends(get_db)",
+        expected="three sessions",
+        yours=f"sessions: {sessions}" if statuses == [200] * 3 else f"answers {statuses}",
         why="What one request adds or rolls back, the other would add or roll back too. "
         "Make the session inside get_db.",
     )
@@ -152,9 +183,17 @@ def test_a_session_is_closed_after_an_error(apps: Apps) -> None:
         apps,
         "/check/500",
         lent,
-        "The check has added this route. It uses a session of get_db, then raises RuntimeError.",
+        "The check has added this route. It uses a session of get_db, then raises an exception.",
     )
     expect_all_given_back(apps, "Requests whose routes fail")
+    left = apps.probe(wait_until_closed, "app", compare=False).yours
+    apps.expect(
+        left == 0,
+        "Requests whose routes fail, then the sessions that were not closed",
+        expected="0",
+        yours=left,
+        why="A rollback gives the connection back, and leaves the session open. Close it, whatever happens.",
+    )
 
 
 # Step 1.8

@@ -172,9 +172,9 @@ def test_the_database_knows_the_rules(apps: Apps) -> None:
         )
     _expect_refused(
         apps,
-        "A second row in project_members for the same user in the same project",
+        "A second row in project_members for the same user in the same project, with another role",
         "INSERT INTO project_members (project_id, user_id, role, joined_at)"
-        " SELECT project_id, user_id, role, joined_at FROM project_members",
+        " SELECT project_id, user_id, 'admin', joined_at FROM project_members",
         "Project and user together are unique: a UniqueConstraint over both, or a primary key.",
     )
     rules = "A membership needs a project and a user, and goes with either: foreign keys, ON DELETE CASCADE."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workshop.checks import Apps, Both, step
+from workshop.checks import Apps, Both, explained, step
 
 PASSWORD = "correct horse"
 ANN = ("ann", PASSWORD)
@@ -84,9 +84,19 @@ def expect_pragmas(apps: Apps, timeout: int, when: str) -> None:
         )
 
 
+def _import_without_a_database(apps: Apps) -> None:
+    """Importing the modules opens no connection."""
+    usual = apps.yours.url.render_as_string(hide_password=False)
+    with explained("Importing a module opens no connection: PRAGMA belongs into set_pragmas."):
+        apps.yours.start({"DATABASE_URL": "sqlite:////nowhere/at/all/blog.db"}, lifespan=False)
+    apps.yours.stop()
+    apps.yours.start({"DATABASE_URL": usual}, lifespan=False)
+
+
 @step("6.25", databases=["sqlite"])
 def test_readers_never_wait_and_writers_as_long_as_you_say(apps: Apps) -> None:
     """While another program writes, reading goes on, and writing waits for SQLITE_BUSY_TIMEOUT."""
+    _import_without_a_database(apps)
     apps.yours.start(SHORT)
     sign_up(apps)
     expect_pragmas(apps, 30, "started with SQLITE_BUSY_TIMEOUT=30")
@@ -147,7 +157,7 @@ def try_in_transaction(database: Any, file: str) -> dict[str, Any]:
         session.execute(insert, {"name": "twice"})
 
     def misspell(session: Any) -> None:
-        session.execute(text("SELECT nothing FROM nowhere"))
+        session.execute(text("SELECT nothing FROM locks"))
 
     def find_locked(session: Any) -> None:
         with busy.begin() as connection:
@@ -439,6 +449,7 @@ def _expect_in_log(apps: Apps, since: int, error: str, route: str, asked: str) -
 TITLES = (
     *("Pure wool, 100% of it", "Wool: 100 sheep", "snake_case", "snakeXcase", "and/or", "and or"),
     *(r"C:\temp", "C:temp", "O'Reilly", "50%_off", r"50\%_off", "Robert'); DROP TABLE posts; --"),
+    *("2*3 [ab]", "2 and 3 a", "Café", "Cafe"),
 )
 FIELDS = {"id", "title", "content", "published", "created_at", "updated_at", "owner_id"}
 
@@ -515,6 +526,8 @@ def test_what_was_typed_is_text(apps: Apps) -> None:
     why = "In LIKE, % and _ stand for any text and any character. autoescape=True takes them as they are."
     for q in ("100%", "%", "_", "e_c", "%_"):
         expect_found(apps, {"q": q}, why)
+    for q in ("2*3", "[ab]", "Café"):
+        expect_found(apps, {"q": q}, "Every character that was typed stands for itself.")
     why = "The character that escapes % and _ must be escaped itself: autoescape=True does that, too."
     for q in ("/", "\\", "d/o", "\\%", "C:\\t"):
         expect_found(apps, {"q": q}, why)

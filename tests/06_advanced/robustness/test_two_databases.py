@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -114,14 +115,14 @@ def test_reports_come_from_a_database_of_their_own(apps: Apps) -> None:
     reports = Reports(apps)
     with reports.connection() as connection:
         ann, bob = insert_users(connection, "ann", "bob")
-        insert_posts(connection, ann, drafts=3, published=1)
+        insert_posts(connection, ann, drafts=13, published=1)
         insert_posts(connection, bob, drafts=0, published=1)
         connection.execute(sa.text("UPDATE users SET status = 'banned' WHERE username = 'bob'"))
     before = reports.rows()
     apps.yours.start({"REPORTING_DATABASE_URL": reports.address})
     when = "with a REPORTING_DATABASE_URL"
     why = "The numbers of the database that REPORTING_DATABASE_URL names: users, posts, published posts."
-    expect_summary(apps, {"users": 2, "posts": 5, "published": 2}, when, why)
+    expect_summary(apps, {"users": 2, "posts": 15, "published": 2}, when, why)
     expect_health(apps, 200, when)
     _write(apps)
     apps.expect(
@@ -137,9 +138,9 @@ def test_reports_come_from_a_database_of_their_own(apps: Apps) -> None:
             connection.execute(
                 sa.text("UPDATE users SET deleted_at = CURRENT_TIMESTAMP WHERE username = 'bob'")
             )
-    expected = {"users": 3, "posts": 5, "published": 2}
+    expected = {"users": 3, "posts": 15, "published": 2}
     if has_soft_delete(apps):
-        expected = {"users": 2, "posts": 4, "published": 1}
+        expected = {"users": 2, "posts": 14, "published": 1}
     why = "Each request has a session of its own, closed at the end: it sees what others have committed."
     if has_soft_delete(apps):
         why += " And a user who was deleted softly (6.9) isn't counted, with all posts."
@@ -192,6 +193,45 @@ def add_report_routes(app: Any, database: Any) -> None:
         app.add_api_route(f"/check/{route.__name__}", route, methods=["POST"])
 
 
+def count_connections(database: Any) -> None:
+    """Count the connections that leave their pools, and those that come back."""
+    from sqlalchemy import event
+    from sqlalchemy.pool import Pool
+
+    database.connections_out = 0
+
+    @event.listens_for(Pool, "checkout")
+    def taken(*_: Any) -> None:
+        database.connections_out += 1
+
+    @event.listens_for(Pool, "checkin")
+    def given_back(*_: Any) -> None:
+        database.connections_out -= 1
+
+
+def how_many_are_out(database: Any) -> int:
+    """How many connections have left their pools and aren't back."""
+    out: int = database.connections_out
+    return out
+
+
+def expect_given_back(apps: Apps, path: str) -> None:
+    """Every connection is back in its pool, at the latest a moment after the answer."""
+    for _ in range(25):
+        out = apps.yours.probe(how_many_are_out, "database")
+        if out == 0:
+            break
+        time.sleep(0.02)
+    apps.expect(
+        out == 0,
+        f"Connections of the pool that GET {path} has taken and not given back",
+        expected=0,
+        yours=out,
+        why="A session keeps its connection until it is closed: yield it within `with` or `async with`. When "
+        "all connections of the pool are kept, the next request waits for one, in vain.",
+    )
+
+
 @step("6.28")
 def test_each_request_has_its_own_reporting_session(apps: Apps) -> None:
     """Without REPORTING_DATABASE_URL reports read the main database; their session stores nothing."""
@@ -202,6 +242,9 @@ def test_each_request_has_its_own_reporting_session(apps: Apps) -> None:
     when = "without REPORTING_DATABASE_URL"
     expect_summary(apps, {"users": 1, "posts": 3, "published": 2}, when, why)
     expect_health(apps, 200, when)
+    apps.yours.probe(count_connections, "database")
+    expect_summary(apps, {"users": 1, "posts": 3, "published": 2}, f"once more, {when}", why)
+    expect_given_back(apps, "/reports/summary")
     apps.yours.probe(add_report_routes, "app", "database")
     with ThreadPoolExecutor(2) as pool:
         sent = [pool.submit(apps.yours.post, "/check/meet") for _ in range(2)]
@@ -299,7 +342,9 @@ def test_the_async_route_answers_as_its_twin(apps: Apps) -> None:
     with apps.yours.connection() as connection:
         insert_posts(connection, insert_users(connection, "ann")[0], drafts=1, published=0)
     apps.yours.probe(list_async_statements, "database")
+    apps.yours.probe(count_connections, "database")
     expect_twins(apps, {})
+    expect_given_back(apps, ASYNC)
     few = apps.yours.probe(read_async_statements, "database")
     apps.expect(
         len(few) > 0,

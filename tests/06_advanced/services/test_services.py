@@ -48,7 +48,7 @@ def read_with_a_service(database: Any, models: Any, base: Any, ann: int, second:
     names = [f"user {number}" for number in range(120)]
     with database.SessionLocal() as session:
         posts, users = base.BaseService(models.Post, session), base.BaseService(models.User, session)
-        found, nobody = posts.get(second), posts.get(4711)
+        found, nobody, zero = posts.get(second), posts.get(4711), posts.get(0)
 
         def titles(*arguments: int, **named: Any) -> list[str]:
             return [post.title for post in posts.get_multi(*arguments, **named)]
@@ -56,6 +56,7 @@ def read_with_a_service(database: Any, models: Any, base: Any, ann: int, second:
         read = {
             "get(the id of B)": found.title,
             "get(4711)": None if nobody is None else str(nobody),
+            "get(0)": None if zero is None else str(zero),
             "get_multi()": titles(),
             "get_multi(1, 2)": titles(1, 2),
             "get_multi(skip=2, limit=100)": titles(skip=2, limit=100),
@@ -64,6 +65,7 @@ def read_with_a_service(database: Any, models: Any, base: Any, ann: int, second:
             "get_multi(owner_id=ann, title='D')": titles(owner_id=ann, title="D"),
             "get_multi(owner_id=ann, title='C')": titles(owner_id=ann, title="C"),
             "get_multi(owner_id=0)": titles(owner_id=0),
+            "get_multi(title='_')": titles(title="_"),
             "BaseService(User, session).get(ann)": users.get(ann).username,
         }
         row = {"password_hash": "-", "display_name": "-"}
@@ -369,6 +371,7 @@ def use_the_user_service(
             "get_by_email('Ann@Example.COM')": name(service.get_by_email("Ann@Example.COM")),
             "get_by_email('nobody@example.com')": name(service.get_by_email("nobody@example.com")),
             "get_by_email('an_@example.com')": name(service.get_by_email("an_@example.com")),
+            "get_by_email('nn@example.com')": name(service.get_by_email("nn@example.com")),
             "create(...)": name(made),
             "its id": "a number" if isinstance(made.id, int) else repr(made.id),
             "its password_hash": "the password" if made.password_hash == person["password"] else "a hash",

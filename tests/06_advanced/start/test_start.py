@@ -1,11 +1,13 @@
 """Lesson 6, steps 6.1 and 6.2: who is asking, and what they may do."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
-from workshop.checks import Apps, Both, step
+from workshop.checks import Apps, Both, explained, step
 
 PATH = "/users/me"
+STARTERS = "0006"  # the migration that the starter ends with
 FIXED_PATH_FIRST = (
     "GET /users/me must be declared above GET /users/{user_id}: the first route that fits a path answers, "
     "and {user_id} fits every word."
@@ -77,6 +79,10 @@ def test_the_app_knows_who_is_asking(apps: Apps) -> None:
     _expect_unknown(apps, "the name ANN, which nobody has, and ann's password", exact, auth=("ANN", word))
     _expect_unknown(apps, "the name ann with a space behind it, and her password", exact, auth=("ann ", word))
     _expect_unknown(apps, "ann and her password with a space behind it", exact, auth=("ann", f"{word} "))
+    _expect_unknown(apps, "ann and her password in capitals", exact, auth=("ann", word.upper()))
+    _expect_unknown(apps, "an empty name, and ann's password", auth=("", word))
+    email = "The name is the username. An email is no name, not even one that somebody has."
+    _expect_unknown(apps, "ann's email as the name, and her password", email, auth=("ann@example.com", word))
     why = "PostgreSQL can't be asked for a text with the character NUL, so answer 401 without asking."
     _expect_unknown(apps, "a name with the character NUL, which nobody has", why, auth=("ann\0", word))
     sent = base64.b64encode(f"ann:{word}".encode()).decode()
@@ -187,6 +193,43 @@ def test_only_oneself_or_staff_may_delete(apps: Apps) -> None:
     apps.sql("UPDATE users SET is_staff = false WHERE username = 'dora'")
     left = "dora doesn't belong to the staff any more. Each request reads anew what its user may do."
     apps.delete("/users/{}", cleo, auth=as_("dora"), status_only=True, why=left)
+
+
+def begin_with_rows(apps: Apps) -> None:
+    """Make the database anew, with rows in the starter's tables when the learner's migrations run."""
+    yours = apps.yours
+    yours.stop()
+    if apps.database == "sqlite":
+        Path(yours.url.database or "").unlink()
+    else:
+        with yours.connection() as connection:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+    yours.run("alembic", "upgrade", STARTERS)
+    yours.sql(
+        "INSERT INTO users (username, email, password_hash, display_name)"
+        " VALUES ('ann', 'ann@example.com', '-', 'Ann')"
+    )
+    yours.run("alembic", "upgrade", "head")
+
+
+@step("6.2")
+def test_whoever_is_there_is_no_staff(apps: Apps) -> None:
+    """The migration runs on a table with rows, and makes nobody of them staff."""
+    why = (
+        "The table has rows when your migration runs, and each needs a value for a column that is never "
+        "NULL: add_column with server_default=sa.false()."
+    )
+    with explained(why):
+        begin_with_rows(apps)
+    staff = apps.yours.sql("SELECT is_staff FROM users")[0]["is_staff"]
+    apps.expect(
+        not staff,
+        f"is_staff of a user who was there before: alembic upgrade {STARTERS}, INSERT, alembic upgrade head",
+        expected=False,
+        yours=staff,
+        why="Nobody belongs to the staff until somebody says so.",
+    )
 
 
 @step("6.2")

@@ -2,17 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from workshop.checks import Answer, Apps, Both, step
+from workshop.checks import Answer, Apps, Both, explained, step
 from workshop.compare import show
-from workshop.verdicts import Failure
 
 PASSWORD = "correct horse"
 BEFORE = "0006"  # the migration that the starter ends with
@@ -114,15 +111,6 @@ def expect_few(apps: Apps, what: str, statements: Sequence[str], why: str) -> No
         why=why,
         statements=sent,
     )
-
-
-@contextmanager
-def explained(why: str) -> Iterator[None]:
-    """Say what helps when a command fails."""
-    try:
-        yield
-    except Failure as failure:
-        raise Failure(replace(failure.finding, why=failure.finding.why or why)) from None
 
 
 # 6.5
