@@ -190,13 +190,16 @@ def test_two_requests_at_once_get_one_name(apps: Apps) -> None:
 # Step 1.8
 
 
-def delete_owners_before_posts(database: Any) -> None:
+def delete_owners_before_posts(app: Any, database: Any) -> None:
     """Delete all users at the last moment, when a post is about to be inserted."""
     from sqlalchemy import event
+
+    app.state.was_first = False
 
     @event.listens_for(database.engine, "before_cursor_execute")
     def delete_owners(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.upper().startswith("INSERT INTO POSTS"):
+            app.state.was_first = True
             connection.exec_driver_sql("DELETE FROM users")
 
 
@@ -249,10 +252,12 @@ def test_a_post_needs_an_owner(apps: Apps) -> None:
     apps.same_rows("SELECT title FROM posts", why="A refused post isn't stored.")
     apps.post("/posts", json={"title": "Hello", "owner_id": ann["id"]}, why="The request before was refused.")
     apps.sql("DELETE FROM posts")
-    apps.probe(delete_owners_before_posts, "database")
-    apps.post(
-        "/posts",
-        json={"title": "Late", "owner_id": ann["id"]},
-        why="The owner was deleted right before your INSERT. Looking first can't prevent that: "
-        "catch IntegrityError around the commit.",
+    apps.yours.probe(delete_owners_before_posts, "app", "database")
+    answer = apps.yours.post("/posts", json={"title": "Late", "owner_id": ann.yours["id"]})
+    apps.expect(
+        answer.status == 409 or not apps.yours.probe(tell_whether_it_was_first, "app"),
+        "POST /posts, while another program deletes the owner right before your INSERT",
+        expected="409",
+        yours=f"{answer.status}  {answer.error}".strip(),
+        why="Looking first can't prevent that: catch IntegrityError around the commit.",
     )
