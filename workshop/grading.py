@@ -10,6 +10,7 @@ import inspect
 import os
 import re
 import shutil
+import sqlite3
 import sys
 import tempfile
 import threading
@@ -36,6 +37,13 @@ from workshop.processes import Host
 from workshop.render import render_lesson
 from workshop.verdicts import BROKEN, FAILED, PASSED, WAITS, Failure, Finding, Outcome, Unavailable
 
+_LOCKED_OUT = Finding(
+    "difference",
+    "The check's own connection to your database",
+    expected="it can be used while your app answers no request",
+    yours="database is locked",
+    why="A connection of your app still holds the lock of SQLite: a transaction is open that nobody ended.",
+)
 _BEFORE_SERVING = {"failed to start", "ended"}
 _UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)  # from an answer of another form
 _CERTAIN = {"too slow", "file missing", "syntax error"}  # what another process wouldn't change
@@ -395,6 +403,10 @@ class Grading:
             if apps.yours.answered is None:
                 raise
             raise Failure(_not_readable(apps.yours.answered, error)) from error
+        except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+            if "database is locked" not in str(error):
+                raise
+            raise Failure(_LOCKED_OUT) from error
         finally:
             self._running.discard(apps)
             apps.reference.finish()
