@@ -9,6 +9,7 @@ from typing import Any, Never, TypeVar
 from workshop.answers import Reference
 from workshop.apps import Answer, App, Ran, Requests, sentence_of
 from workshop.compare import PARTS, Difference, Ids, first_difference, schema_difference
+from workshop.host import UNROUTED_HEADER
 from workshop.verdicts import Failure, Finding, Unavailable
 
 __all__ = ["Answer", "App", "Apps", "Both", "Check", "Ran", "explained", "step"]
@@ -365,7 +366,7 @@ def _told(answer: Answer) -> str:
     if answer.error:
         return f"{answer.status}  {answer.error}"
     detail = answer.body.get("detail") if isinstance(answer.body, dict) else None
-    if detail == "Not Found":
+    if detail == "Not Found" and UNROUTED_HEADER in answer.headers:
         return f"{answer.status}  Not Found: no route answers this"
     if detail is not None and answer.status >= 400:
         return f"{answer.status}  {_detail(detail)}"

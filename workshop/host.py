@@ -47,6 +47,7 @@ _INTERNAL_SERVER_ERROR: tuple[dict[str, Any], ...] = (
 )
 TRACEBACK_MARK = "\x1f"  # begins the lines of tracebacks that are told in another way, too
 ERROR_HEADER = "x-workshop-error"
+UNROUTED_HEADER = "x-workshop-unrouted"  # no route fits the path of this answer's request
 
 Job = dict[str, Any]
 Message = dict[str, Any]
@@ -424,6 +425,9 @@ class AppProcess:
 
         async def send_or_hold(message: Message) -> None:
             nonlocal begun
+            if message.get("status") == 404 and "endpoint" not in scope:
+                unrouted = UNROUTED_HEADER.encode(), b"yes"
+                message = {**message, "headers": [*message.get("headers", []), unrouted]}
             if held or (message["type"] == "http.response.start" and message["status"] >= 500):
                 held.append(message)
             else:

@@ -104,6 +104,14 @@ def ask_busy_timeout(database: Any) -> list[int]:
     return list(answers.values())
 
 
+ALONE = """\
+from sqlalchemy import text
+from database import engine
+with engine.connect() as connection:
+    print(connection.scalar(text("PRAGMA foreign_keys")))
+"""
+
+
 @step("1.2")
 def test_every_connection_enforces_foreign_keys(apps: Apps) -> None:
     """Every connection of the engine refuses a row whose foreign key leads nowhere."""
@@ -116,6 +124,14 @@ def test_every_connection_enforces_foreign_keys(apps: Apps) -> None:
         why="SQLite enforces foreign keys only on connections that have run PRAGMA foreign_keys = ON. "
         "Send it on each new connection: the engine's connect event.",
     )
+    printed = apps.yours.run("ask_alone.py", files={"ask_alone.py": ALONE}).output
+    apps.expect(
+        printed.split()[-1:] == ["1"],
+        "PRAGMA foreign_keys, asked by a program that imports database.py and not main.py",
+        expected="1",
+        yours=printed.strip() or "nothing",
+        why="The listener belongs to the engine, in database.py: whoever imports the engine has it, too.",
+    )
 
 
 @step("1.2")
@@ -127,7 +143,8 @@ def test_every_connection_waits_for_a_lock(apps: Apps) -> None:
         "PRAGMA busy_timeout, asked on three connections at once",
         expected=", ".join(map(str, times.expected)),
         yours=", ".join(map(str, times.yours)),
-        why="busy_timeout counts milliseconds and belongs to each connection. Python's own is 5000.",
+        why="busy_timeout counts milliseconds and belongs to each connection. Python's own is 5000. Fewer "
+        "than three numbers? Then your pool has given one connection twice: it must open 3 at once.",
     )
 
 
@@ -135,8 +152,18 @@ def test_every_connection_waits_for_a_lock(apps: Apps) -> None:
 
 
 def name_the_tables(database: Any, models: Any) -> list[str]:
-    """Look for users and posts in Base.metadata.tables."""
+    """Look for users and posts in Base.metadata.tables, and for User and Post in models.py."""
+    assert models.User and models.Post
     return [table for table in ("users", "posts") if table in database.Base.metadata.tables]
+
+
+def make_two_sessions(database: Any, models: Any) -> dict[str, bool]:
+    """Call SessionLocal twice."""
+    one, other = database.SessionLocal(), database.SessionLocal()
+    return {
+        "two sessions": one is not other,
+        "on the engine of database.py": one.get_bind(models.User).engine.pool is database.engine.pool,
+    }
 
 
 def add_then_count(database: Any, models: Any) -> int:
@@ -169,6 +196,12 @@ def test_a_session_reaches_the_database(apps: Apps) -> None:
         status_only=True,
         why="A session asks the engine that its sessionmaker was given: sessionmaker(engine).",
     )
+    apps.probe(
+        make_two_sessions,
+        "database",
+        "models",
+        why="SessionLocal is a factory, sessionmaker(engine): each call gives a new session on that engine.",
+    )
 
 
 @step("1.3")
@@ -179,7 +212,8 @@ def test_a_session_sees_what_was_added(apps: Apps) -> None:
         "database",
         "models",
         compare=False,
-        why="A session of SessionLocal must use the engine of database.py.",
+        why="SessionLocal must be sessionmaker(engine), with the engine of database.py, and the session "
+        "must be usable with `with`.",
     )
     apps.expect(
         count.yours == count.expected,
@@ -201,8 +235,9 @@ def test_the_tables_are_made_at_start(apps: Apps) -> None:
     apps.get("/health", status_only=True)  # opens the database
     apps.same_rows(
         "SELECT name FROM sqlite_master WHERE type = 'table'",
-        why="Your tables were made while main.py was imported. Tests and tools import it too, and they "
-        "must not need a database for that. Make them in lifespan.",
+        why="Your tables were made before the server's start-up, while main.py was imported, or by a "
+        "request: this check imports main.py and sends GET /health, without the start-up. Tests and tools "
+        "import it too, and they must not need a database for that. Make the tables in lifespan.",
     )
     apps.start()
     apps.get("/health", status_only=True)
@@ -211,8 +246,15 @@ def test_the_tables_are_made_at_start(apps: Apps) -> None:
         "posts",
         parts=["nullable", "primary key", "unique", "foreign keys"],
         why="create_all makes the tables of the models that have been imported. Call it in the start-up "
-        "half of lifespan: above its yield.",
+        "half of lifespan, above its yield, and hand it over: FastAPI(lifespan=lifespan). If a table is "
+        "there, but not as the page says, look at models.py.",
     )
+    leaves_out = (
+        "Another program inserts a row with the columns of the page. A further column must be one that SQL "
+        "may leave out: nullable, or with a server_default. A default is Python's alone."
+    )
+    apps.sql("INSERT INTO users (id, username) VALUES (1, 'ann')", why=leaves_out)
+    apps.sql("INSERT INTO posts (title, owner_id) VALUES ('Hello', 1)", why=leaves_out)
 
 
 @step("1.4")

@@ -74,19 +74,33 @@ def wait_until_closed(app: Any) -> int:
 
 def add_meeting_route(app: Any, database: Any) -> None:
     """Add a route that uses get_db and answers when three requests are in it."""
+    import asyncio
     import threading
 
     from fastapi import Depends
 
-    meeting = threading.Barrier(3)
+    app.state.inside, app.state.entered, meeting = 0, threading.Condition(), asyncio.Event()
     given = Depends(database.get_db)
 
-    def meet(session: Any = given) -> int:
-        meeting.wait(8)
+    async def meet(session: Any = given) -> int:
+        with app.state.entered:
+            app.state.inside += 1
+            app.state.entered.notify_all()
+        if app.state.inside == 3:
+            meeting.set()
+        await asyncio.wait_for(meeting.wait(), 8)
         return id(session)
 
     app.add_api_route("/check/meet", meet)
     app.router.routes.insert(0, app.router.routes.pop())  # before one that takes every path
+
+
+def wait_until_inside(app: Any, number: int) -> int:
+    """Wait until so many requests are in the meeting route, a second at most; tell how many are."""
+    with app.state.entered:
+        app.state.entered.wait_for(lambda: app.state.inside >= number, 1)
+        found: int = app.state.inside
+        return found
 
 
 def count_lent_connections(app: Any, database: Any) -> None:
@@ -141,7 +155,8 @@ def exhaust(apps: Apps, path: str, lent: int, what: str) -> None:
         "/health",
         status_only=True,
         why=f"This was request {lent + 1}, after {lent} of GET {path}. {what} In this check the pool lends "
-        f"{lent} connections, and a session gives its own back when it is closed.",
+        f"{lent} connections, and a session gives its own back when it is closed. One that is closed too "
+        "early, by return within `with`, opens again: yield it.",
     )
 
 
@@ -149,17 +164,24 @@ def exhaust(apps: Apps, path: str, lent: int, what: str) -> None:
 def test_each_request_has_its_own_session(apps: Apps) -> None:
     """Each request has a session of its own, which is closed after the answer."""
     apps.probe(add_meeting_route, "app", "database")
+    sent = []
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda path: apps.yours.get(path, timeout=10), ["/check/meet"] * 3))
+        for number in range(3):  # one after another, so that a thread may serve two of them
+            sent.append(pool.submit(apps.yours.get, "/check/meet", timeout=10))
+            apps.yours.probe(wait_until_inside, "app", number=number + 1)
+    answers = [one.result() for one in sent]
     statuses = [answer.status for answer in answers]
+    error = next((answer.error for answer in answers if answer.error), "")
     sessions = len({str(answer.body) for answer in answers})
     apps.expect(
         statuses == [200] * 3 and sessions == 3,
         "Three requests at the same time, each with Depends(get_db)",
         expected="three sessions",
-        yours=f"sessions: {sessions}" if statuses == [200] * 3 else f"answers {statuses}",
+        yours=f"sessions: {sessions}" if statuses == [200] * 3 else f"answers {statuses}  {error}".strip(),
         why="What one request adds or rolls back, the other would add or roll back too. "
-        "Make the session inside get_db.",
+        "Make the session inside get_db, a new one for each request, not one for each thread."
+        if statuses == [200] * 3
+        else "get_db must work with Depends(get_db), in an async route as well.",
     )
     lent = apps.probe(be_strict, "database", compare=False).yours
     apps.probe(count_lent_connections, "app", "database")
@@ -192,7 +214,8 @@ def test_a_session_is_closed_after_an_error(apps: Apps) -> None:
         "Requests whose routes fail, then the sessions that were not closed",
         expected="0",
         yours=left,
-        why="A rollback gives the connection back, and leaves the session open. Close it, whatever happens.",
+        why="A commit or a rollback gives the connection back, and leaves the session open. Close it, "
+        "whatever happens.",
     )
 
 
