@@ -47,6 +47,7 @@ _SERVER_LINE = re.compile(
     r"INFO:\s+(Started server process|Waiting for application|Application startup complete|Uvicorn running|"
     r"Shutting down|Finished server process|Application shutdown)|ERROR:\s+Application startup failed"
 )
+_PROGRAMS = ("pg_dump:", "pg_restore:", "psql:")
 _NOISE = re.compile(
     _SERVER_LINE.pattern
     + r"|(ERROR:\s+)?Traceback \(most|ERROR:\s+Exception in ASGI|  File |    |  \[Previous line"
@@ -403,7 +404,9 @@ class App(Requests):
 
     def _fail_command(self, asked: str, ran: Ran, expected: str = "") -> Never:
         said = [line for line in f"{ran.messages}\n{ran.output}".splitlines() if line.strip()]
-        yours = ran.error or (said[-1] if said else f"it ends with exit code {ran.code}")
+        yours = ran.error or (said[-1] if said and ran.code else f"it ends with exit code {ran.code}")
+        if "CalledProcessError" in ran.error:  # what went wrong is what that program said
+            yours = "\n".join([yours, *(line for line in said if line.startswith(_PROGRAMS))])
         yours = yours.replace(f"{self.folder}{os.sep}", "")
         raise Failure(Finding("error", asked, expected=expected, yours=yours, frames=ran.frames))
 
