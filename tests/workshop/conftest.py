@@ -1,9 +1,16 @@
 """The proofs of the course begin before the first test, for they use what processor time the others leave."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 from proofs import Proofs, grade_alternative, grade_mistake, grade_solution, grade_starter, grade_state
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that tests start, also where a shell in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
