@@ -72,9 +72,14 @@ def add_routes_that_write(app: Any, database: Any, models: Any, password_hash: s
         session.add(new("kept"))
         session.flush()
 
-    for route in (keep, refuse, crash):
+    def stumble(session: Any) -> None:
+        session.add(new("fallen"))
+        session.flush()
+        raise RuntimeError("of the check")
+
+    for route in (keep, refuse, crash, stumble):
         route.__annotations__ = {"session": database.SessionDep}
-        app.add_api_route(f"/check/{route.__name__}", route, methods=["POST"])
+        app.add_api_route(f"/check/{route.__name__}", route, methods=["POST", "PUT"])
 
 
 def let_inserts_meet(database: Any) -> None:
@@ -119,7 +124,7 @@ def test_a_request_is_stored_whole_or_not_at_all(apps: Apps) -> None:
     """All that a route did is stored when it returns, and nothing when it raises."""
     apps.probe(add_routes_that_write, "app", "database", "models", password_hash=HASH, why=ROUTES)
     asked = "A route with session: SessionDep"
-    answer = apps.yours.post("/check/keep")
+    answer = apps.yours.put("/check/keep")
     apps.expect(
         answer.status == 200,
         f"{asked} adds two users and returns",
@@ -135,16 +140,12 @@ def test_a_request_is_stored_whole_or_not_at_all(apps: Apps) -> None:
     )
     why = "The error arrives at the yield of get_db. Whoever commits in finally, commits half of a request."
     _expect_users(apps, f"{asked} adds a user, flushes, and raises HTTPException(409)", kept, why)
-    answer = apps.yours.post("/check/crash")
-    apps.expect(
-        answer.status >= 400,
-        f"{asked} sends two INSERTs, and the second fails",
-        expected="an error, such as 500",
-        yours=answer.status,
-        why="get_db swallows the error, so the client is told that all went well. Raise it again.",
-    )
     why = "The first INSERT belongs to the same request: rollback undoes both."
-    _expect_users(apps, f"{asked} sends two INSERTs, and the second fails", kept, why)
+    _expect_undone(apps, "/check/crash", f"{asked} sends two INSERTs, and the second fails", kept, why)
+    why = "Whatever a route raises undoes its work, not only errors of HTTP and of the database."
+    _expect_undone(
+        apps, "/check/stumble", f"{asked} adds a user, flushes, and raises RuntimeError", kept, why
+    )
     user = apps.post("/users", json=ANN, why=FLUSH)
     body = {"title": "Hello", "content": "A text.", "owner_id": user["id"]}
     post = apps.post("/posts", json=body, why=FLUSH)
@@ -153,6 +154,19 @@ def test_a_request_is_stored_whole_or_not_at_all(apps: Apps) -> None:
     apps.post("/posts", json=lost, status_only=True, why="Flush within try: the database refuses the owner.")
     apps.same_rows("SELECT title, published FROM posts", why="What a route has answered is stored.")
     _expect_one_of_many(apps, ["ann", *kept])
+
+
+def _expect_undone(apps: Apps, path: str, asked: str, kept: list[str], why: str) -> None:
+    """The route fails, the client is told so, and nothing of it is stored."""
+    answer = apps.yours.post(path)
+    apps.expect(
+        answer.status >= 400,
+        asked,
+        expected="an error, such as 500",
+        yours=answer.status,
+        why="get_db swallows the error, so the client is told that all went well. Raise it again.",
+    )
+    _expect_users(apps, asked, kept, why)
 
 
 def _expect_one_of_many(apps: Apps, before: list[str]) -> None:

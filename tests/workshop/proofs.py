@@ -107,9 +107,21 @@ def grade_solution(name: str) -> list[Outcome]:
 
 
 def grade_alternative(name: str, folder: str) -> list[Outcome]:
+    """Each check on one database; which one, takes turns."""
     lesson = find_lesson(name)
     path = lesson.checks / folder
-    return list(grading_of(lesson, alternative_files(lesson, path)).run_all(alternative_steps(lesson, path)))
+    turn = alternatives_of(lesson).index(path)
+    with closing(grading_of(lesson, alternative_files(lesson, path))) as grading:
+        tasks = once(grading.tasks(alternative_steps(lesson, path)), turn)
+        return [grading.run(*task) for task in tasks]
+
+
+def once(tasks: Iterable[tuple[Check, str]], turn: int = 0) -> list[tuple[Check, str]]:
+    """Each check on one of its databases."""
+    found: dict[str, list[tuple[Check, str]]] = {}
+    for task in tasks:
+        found.setdefault(task[0].name, []).append(task)
+    return [both[turn % len(both)] for both in found.values()]
 
 
 def grade_starter(name: str) -> list[Outcome]:
@@ -125,10 +137,10 @@ class Ungated(Grading):
 
 
 def grade_state(name: str, step: str) -> list[Outcome]:
-    """The step itself, and then the next one up to a check that fails."""
+    """The step itself, each check on one database, and then the next one up to a check that fails."""
     lesson = find_lesson(name)
     with closing(grading_of(lesson, render_lesson(lesson, step))) as grading:
-        outcomes = [grading.run(*task) for task in grading.tasks([step])]
+        outcomes = [grading.run(*task) for task in once(grading.tasks([step]))]
         for task in grading.tasks(following(lesson, step)):
             outcomes.append(grading.run(*task, fresh=True))
             if outcomes[-1].verdict == FAILED:
@@ -143,14 +155,12 @@ def following(lesson: Lesson, step: str) -> list[str]:
 
 
 def grade_mistake(name: str, mistake_name: str) -> list[Outcome]:
-    """The steps that it builds on directly, and the step itself, up to the first check that fails."""
+    """The mistake's step, one database after another, up to the first check that fails."""
     mistake = find_mistake(name, mistake_name)
     lesson = mistake.lesson
     databases = mistake.databases or lesson.databases
     outcomes: list[Outcome] = []
     with closing(grading_of(lesson, mistake.files(), databases)) as grading:
-        if before := lesson.step(mistake.step).needs:
-            outcomes += [grading.run(*task) for task in grading.tasks(before) if task[1] == databases[0]]
         tasks = grading.tasks([mistake.step])
         for task in sorted(tasks, key=lambda task: databases.index(task[1])):
             outcomes.append(grading.run(*task, fresh=True))

@@ -198,21 +198,20 @@ def count_connections(database: Any) -> None:
     from sqlalchemy import event
     from sqlalchemy.pool import Pool
 
-    database.connections_out = 0
+    database.connections_out = set()  # not a number: one that was taken before may come back after this
 
     @event.listens_for(Pool, "checkout")
-    def taken(*_: Any) -> None:
-        database.connections_out += 1
+    def taken(_connection: Any, record: Any, _proxy: Any) -> None:
+        database.connections_out.add(id(record))
 
     @event.listens_for(Pool, "checkin")
-    def given_back(*_: Any) -> None:
-        database.connections_out -= 1
+    def given_back(_connection: Any, record: Any) -> None:
+        database.connections_out.discard(id(record))
 
 
 def how_many_are_out(database: Any) -> int:
     """How many connections have left their pools and aren't back."""
-    out: int = database.connections_out
-    return out
+    return len(database.connections_out)
 
 
 def expect_given_back(apps: Apps, path: str) -> None:
