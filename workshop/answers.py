@@ -31,9 +31,17 @@ class Memory:
     def __init__(self, lesson: Lesson) -> None:
         self._file = _FOLDER / f"answers-{lesson.name}-{_digest(lesson)}.pickle"
         self._changed = False
+        self._written = 0  # when the file that was read was written
         self.calls: dict[tuple[str, str], list[Call]] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over what other processes have remembered since."""
         with contextlib.suppress(OSError, pickle.UnpicklingError, EOFError, AttributeError):
-            self.calls = pickle.loads(self._file.read_bytes())
+            written = self._file.stat().st_mtime_ns
+            if written != self._written:
+                self.calls = pickle.loads(self._file.read_bytes()) | self.calls
+                self._written = written
 
     def keep(self, check: str, database: str, calls: list[Call]) -> None:
         """Remember what was asked in a check."""
@@ -44,6 +52,8 @@ class Memory:
         """Write the file whole and remove those of older versions, if the folder can be written at all."""
         if not self._changed:
             return
+        self.refresh()
+        self._changed = False
         lesson = self._file.name.rpartition("-")[0]
         with contextlib.suppress(OSError):
             desk.write(self._file, pickle.dumps(self.calls))

@@ -213,7 +213,13 @@ class Bench:
         with self._lock:
             if lesson.name not in self._memories:
                 self._memories[lesson.name] = Memory(lesson)
+            self._memories[lesson.name].refresh()
             return self._memories[lesson.name]
+
+    def remember(self) -> None:
+        """Let other processes know what the references have answered."""
+        for memory in self._memories.values():
+            memory.save()
 
     def discard(self, app: App, *, database: bool = True) -> None:
         """Remove an app with its folder and, unless another app uses it, its database."""
@@ -224,8 +230,7 @@ class Bench:
 
     def close(self) -> None:
         """Leave nothing behind: no process, no database, no file but the reference's answers."""
-        for memory in self._memories.values():
-            memory.save()
+        self.remember()
         self.host.close()
         self.client.close()
         self._background.shutdown(wait=True)
