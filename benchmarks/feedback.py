@@ -36,6 +36,7 @@ WATCH_BUDGET = 0.25 if hasattr(os, "fork") else 0.5
 WATCHED = "03", "3.2"  # a step with checks on both databases
 DONE = rf"checking(?s:.*){re.escape(WATCHED[1])} is done(?s:.*)q quit"
 IMPORTS = [sys.executable, "-c", "import pytest, fastapi, sqlalchemy, httpx"]
+NOT_LOADED = "workshop", "schemathesis", "hypothesispytest"  # plugins; a lesson's run has the first alone
 
 
 @dataclass
@@ -71,8 +72,9 @@ def _children_time() -> float:
 
 
 def environment() -> dict[str, str]:
-    """As in a learner's terminal: no options of pytest's from outside."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    """As in a learner's terminal: no options of pytest's from outside, and what is compiled is kept."""
+    left_out = "PYTEST_", "COV_", "PYTHONDONTWRITEBYTECODE"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return kept | {"PYTHONPATH": str(ROOT)}
 
 
@@ -95,7 +97,7 @@ def measured(folder: Path, wanted: Sequence[str]) -> tuple[list[Runs], list[tupl
         Runs("imports", IMPORTS, empty),
         Runs(
             "pytest, nothing to do",
-            [*pytest, "-p", "no:workshop", "-p", "no:schemathesis", "-c", os.devnull, "--rootdir", "."],
+            [*pytest, *(f"-pno:{name}" for name in NOT_LOADED), "-c", os.devnull, "--rootdir", "."],
             empty,
             5,
         ),

@@ -235,7 +235,8 @@ def _check_as_json(lesson: Lesson, step: Step | None, databases: list[str]) -> i
     import json
 
     from workshop.apps import Submission
-    from workshop.grading import Bench, Grading, imports_of
+    from workshop.grading import Bench, Grading
+    from workshop.processes import imports_of
     from workshop.verdicts import PASSED
 
     with Bench(_notice, imports_of(lesson)) as bench:

@@ -3,7 +3,6 @@
 This is all there is to grading; pytest, the command line and the proofs of the course are readers of it.
 """
 
-import ast
 import contextlib
 import importlib.util
 import inspect
@@ -53,19 +52,6 @@ _LOOK_SECONDS = 0.1  # until it is looked again whether it still is
 _TIME_TO_SPARE = 1.0  # processor seconds that nobody used: what was too slow then has no excuse
 _LOADING = threading.Lock()
 _RUN_FOLDER = "workshop-run-"
-_IMPORTED_LATER = {  # what a package imports only when it is used
-    "alembic": (
-        "alembic.config",
-        "alembic.command",
-        "alembic.autogenerate",
-        "alembic.ddl.postgresql",
-        "alembic.migration",
-        "mako.template",
-    ),
-    "dogpile.cache": ("dogpile.cache.backends.memory",),
-    "pwdlib": ("pwdlib.hashers.argon2",),
-    "sqlalchemy.ext.asyncio": ("aiosqlite", "asyncpg"),
-}
 
 
 # Finding checks
@@ -123,9 +109,15 @@ def judge(error: BaseException) -> tuple[str, Finding]:
 class Bench:
     """What all checks of a run share: the host process, the PostgreSQL server, a folder for the apps."""
 
-    def __init__(self, notice: Callable[[str], None] = lambda _: None, preload: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        notice: Callable[[str], None] = lambda _: None,
+        preload: Iterable[str] = (),
+        host: Host | None = None,
+    ) -> None:
+        """`preload`: what the host process imports, if none is given that was started before."""
         self._notice = notice
-        self.host = Host(preload)
+        self.host = host or Host(preload)
         self.client = httpx.Client(
             verify=False,
             trust_env=False,
@@ -590,20 +582,3 @@ def _is_certain(kind: str, app: App, busy: bool) -> bool:
 def solution_at(lesson: Lesson, step: str) -> Submission:
     """The reference at a step: the solution with everything up to it done, and no more."""
     return Submission(lesson.folder, render_lesson(lesson, step), pool="reference")
-
-
-def imports_of(lesson: Lesson) -> list[str]:
-    """The packages that a lesson's solution imports, for the host to import once."""
-    last = lesson.steps[-1].id if lesson.steps else lesson.starter
-    found: dict[str, None] = {}
-    for path, text in render_lesson(lesson, last).items():
-        for node in ast.walk(ast.parse(text)) if path.endswith(".py") else ():
-            if isinstance(node, ast.Import):
-                found |= {alias.name: None for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found[node.module] = None
-    own = {path.partition("/")[0].removesuffix(".py") for path in render_lesson(lesson, last)}
-    later = [name for package in found for name in _IMPORTED_LATER.get(package, ())]
-    if "postgresql" in lesson.databases:
-        later += ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"]
-    return [*(name for name in found if name.partition(".")[0] not in own), *later]

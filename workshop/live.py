@@ -13,8 +13,9 @@ from rich.text import Text
 from workshop import desk, terminal
 from workshop.apps import Submission
 from workshop.checks import Apps, Check, collapse
-from workshop.grading import Bench, Grading, imports_of
+from workshop.grading import Bench, Grading
 from workshop.lessons import ROOT, Lesson, Step
+from workshop.processes import imports_of
 from workshop.render import Piece, pieces, render_lesson
 from workshop.report import Board, Line
 from workshop.terminal import Screen

@@ -21,7 +21,7 @@ from typing import Any
 
 from workshop.apps import Answer, App, Submission
 from workshop.checks import collapse
-from workshop.grading import Bench, Grading, checks_of, databases_of, imports_of
+from workshop.grading import Bench, Grading, checks_of, databases_of
 from workshop.lessons import Lesson, find_lesson
 from workshop.pictures import (
     Picture,
@@ -33,6 +33,7 @@ from workshop.pictures import (
     entities,
     spans,
 )
+from workshop.processes import imports_of
 from workshop.render import pieces, render_lesson
 from workshop.report import Board, as_text
 

@@ -141,18 +141,26 @@ class Run:
         self.databases = [DATABASES[chosen]] if chosen else []
         self._gradings: dict[str, Any] = {}
         self._bench: Any = None
+        self._host: Any = None
 
     def folder(self, lesson: Lesson) -> Path:
         """The folder that is graded for a lesson: the learner's, unless another was named."""
         return self.folders.get(lesson.name, lesson.folder)
 
+    def start_host(self, lessons: list[Lesson]) -> None:
+        """Start the process that makes the apps' processes, for what it imports takes a while."""
+        from workshop.processes import Host, imports_of
+
+        if self._host is None:
+            self._host = Host(dict.fromkeys(name for lesson in lessons for name in imports_of(lesson)))
+
     def open(self, lessons: list[Lesson]) -> None:
         """Start the processes that the checks of these lessons need, without waiting for them."""
-        from workshop.grading import Bench, imports_of
-
         if self._bench is None and lessons:
-            preload = dict.fromkeys(name for lesson in lessons for name in imports_of(lesson))
-            self._bench = Bench(lambda text: print(f"  {text}", file=sys.stderr), preload)
+            self.start_host(lessons)
+            from workshop.grading import Bench
+
+            self._bench = Bench(lambda text: print(f"  {text}", file=sys.stderr), host=self._host)
             if any(
                 "postgresql" in (self.databases or lesson.databases)
                 for lesson in lessons
@@ -177,6 +185,8 @@ class Run:
             grading.close()
         if self._bench is not None:
             self._bench.close()
+        elif self._host is not None:
+            self._host.close()
 
 
 _RUN = pytest.StashKey[Run]()
@@ -195,6 +205,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption(_OPTION) and not config.getoption("collectonly"):
         _use_reporter(config)
         _clean_up_when_told_to_stop()
+        if not _is_controller(config):
+            run = config.stash[_RUN]
+            run.start_host([find_lesson(name) for name in run.folders])  # while pytest looks for the checks
+
+
+def _is_controller(config: pytest.Config) -> bool:
+    """Whether other processes run the checks."""
+    return bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
 
 
 def _clean_up_when_told_to_stop() -> None:
@@ -259,9 +277,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         others = [item for item in items if item in ours and item.function.check.step != wanted]  # type: ignore[attr-defined]
         _deselect(config, items, others)
     run = config.stash[_RUN]
-    if not config.getoption("collectonly") and not (
-        config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
-    ):
+    if not config.getoption("collectonly") and not _is_controller(config):
         run.open(list(dict.fromkeys(ours.values())))
 
 
@@ -288,7 +304,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     check = pyfuncitem.function.check
     if step := grading.waits_for(check):
         pytest.skip(f"waits for {step}")
-    grading.perform(check, _database_of(pyfuncitem))
+    try:
+        grading.perform(check, _database_of(pyfuncitem))
+    except Exception as error:
+        raise pytest.fail.Exception(pytrace=False) from error  # to lay out a traceback takes a while
     return True
 
 
@@ -318,7 +337,10 @@ def _outcome(
     check, database = item.function.check, _database_of(item)  # type: ignore[attr-defined]
     if report.skipped:
         return grading.outcome(check, database, WAITS, 0.0, waits_for=grading.waits_for(check))
-    verdict, finding = judge(call.excinfo.value) if call.excinfo else (PASSED, None)
+    verdict, finding = PASSED, None
+    if call.excinfo:
+        error = call.excinfo.value
+        verdict, finding = judge(error.__cause__ or error)
     return grading.outcome(check, database, verdict, call.duration, finding)
 
 

@@ -1,5 +1,6 @@
 """The grader's end of `host.py`: processes that run apps, and the talk with them."""
 
+import ast
 import collections
 import itertools
 import json
@@ -13,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workshop.lessons import Lesson
+from workshop.render import render_lesson
 from workshop.verdicts import Unavailable
 
 START_SECONDS = float(os.environ.get("WORKSHOP_START_SECONDS", "10"))
@@ -23,6 +26,19 @@ _MOST_LOADS = 50  # apps that one process serves before it is replaced: its memo
 _UNLOAD_SECONDS = 1.0
 SPARE = "spare"  # the pool of processes that have served the reference, for whoever needs one
 _CALL_SECONDS = 60.0
+_IMPORTED_LATER = {  # what a package imports only when it is used
+    "alembic": (
+        "alembic.config",
+        "alembic.command",
+        "alembic.autogenerate",
+        "alembic.ddl.postgresql",
+        "alembic.migration",
+        "mako.template",
+    ),
+    "dogpile.cache": ("dogpile.cache.backends.memory",),
+    "pwdlib": ("pwdlib.hashers.argon2",),
+    "sqlalchemy.ext.asyncio": ("aiosqlite", "asyncpg"),
+}
 
 
 class Channel:
@@ -318,3 +334,20 @@ class Process:
             return False
         self._channel.close()
         return True
+
+
+def imports_of(lesson: Lesson) -> list[str]:
+    """The packages that a lesson's solution imports, for the host to import once."""
+    last = lesson.steps[-1].id if lesson.steps else lesson.starter
+    found: dict[str, None] = {}
+    for path, text in render_lesson(lesson, last).items():
+        for node in ast.walk(ast.parse(text)) if path.endswith(".py") else ():
+            if isinstance(node, ast.Import):
+                found |= {alias.name: None for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found[node.module] = None
+    own = {path.partition("/")[0].removesuffix(".py") for path in render_lesson(lesson, last)}
+    later = [name for package in found for name in _IMPORTED_LATER.get(package, ())]
+    if "postgresql" in lesson.databases:
+        later += ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"]
+    return [*(name for name in found if name.partition(".")[0] not in own), *later]

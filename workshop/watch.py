@@ -14,9 +14,9 @@ from rich.console import Console
 
 from workshop import progress, terminal
 from workshop.apps import Submission
-from workshop.grading import Bench, Grading, count_checks, imports_of
+from workshop.grading import Bench, Grading, count_checks
 from workshop.lessons import Lesson, Step
-from workshop.processes import FORKS, SPARE
+from workshop.processes import FORKS, SPARE, imports_of
 from workshop.render import render_lesson
 from workshop.report import Board, Line
 from workshop.terminal import Event, Screen

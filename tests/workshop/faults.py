@@ -27,8 +27,9 @@ import sqlalchemy as sa
 
 from workshop import postgres
 from workshop.apps import Submission
-from workshop.grading import Bench, Grading, imports_of, solution_at
+from workshop.grading import Bench, Grading, solution_at
 from workshop.lessons import ROOT, find_lesson
+from workshop.processes import imports_of
 from workshop.render import render_lesson
 from workshop.report import Board, as_text, finding_lines
 from workshop.verdicts import PASSED, Outcome

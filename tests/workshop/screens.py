@@ -31,6 +31,7 @@ for line in sys.stdin:
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
+_LEFT_OUT = "PYTEST_", "COV_", "PYTHONDONTWRITEBYTECODE"  # a learner's terminal has none of them
 _ROOMS = ("lessons", "solutions", "tests", "workshop", "requirements.txt", "pyproject.toml")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.db", "alternatives", "workshop-*")
 
@@ -47,9 +48,8 @@ class Copy:
             else:
                 shutil.copy(source, root / room)
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))},
+            **{name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)},
             "PYTHONPATH": str(root),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "COLUMNS": "80",
             "LINES": "40",
             "TERM": "xterm-256color",

@@ -11,8 +11,9 @@ import pytest
 import redis
 
 from workshop.apps import App, Submission
-from workshop.grading import Bench, imports_of
+from workshop.grading import Bench
 from workshop.lessons import find_lesson
+from workshop.processes import imports_of
 from workshop.render import render_lesson
 
 SERVER = shutil.which("redis-server")

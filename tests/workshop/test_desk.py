@@ -13,9 +13,9 @@ import pytest
 
 from workshop import desk
 from workshop.apps import Submission
-from workshop.grading import Bench, Grading, imports_of
+from workshop.grading import Bench, Grading
 from workshop.lessons import find_lesson
-from workshop.processes import SPARE
+from workshop.processes import SPARE, imports_of
 from workshop.render import render_lesson, starter
 from workshop.verdicts import Finding
 

@@ -29,8 +29,9 @@ from faults import (
 
 from workshop import apps, processes
 from workshop.apps import Submission
-from workshop.grading import Bench, imports_of
+from workshop.grading import Bench
 from workshop.lessons import ROOT, find_lesson
+from workshop.processes import imports_of
 from workshop.render import render_lesson
 from workshop.verdicts import BROKEN
 

@@ -1,16 +1,25 @@
 """The routes, by subject. They say what goes in and out; the work is done elsewhere."""
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
+
+
+class Route(APIRoute):
+    """A route whose path may be asked for with or without a slash at the end."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope["path"].removesuffix("/")
+        if self.path.endswith("/"):
+            path += "/"
+        return super().matches({**scope, "path": path})
 
 
 class Router(APIRouter):
-    """A router whose paths may be asked for with or without a slash at the end."""
+    """A router that takes both spellings of a path, without a redirect."""
 
-    def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().add_api_route(path, endpoint, **options)
-        other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-        if self.prefix + other:
-            super().add_api_route(other, endpoint, **options | {"include_in_schema": False})
+    def __init__(self, **options: Any) -> None:
+        super().__init__(route_class=Route, **options)
