@@ -306,6 +306,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         pytest.skip(f"waits for {step}")
     try:
         grading.perform(check, _database_of(pyfuncitem))
+    except pytest.exit.Exception:
+        raise
     except Exception as error:
         raise pytest.fail.Exception(pytrace=False) from error  # to lay out a traceback takes a while
     return True
