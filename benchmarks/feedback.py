@@ -72,9 +72,8 @@ def _children_time() -> float:
 
 
 def environment() -> dict[str, str]:
-    """As in a learner's terminal: no options of pytest's from outside, and what is compiled is kept."""
-    left_out = "PYTEST_", "COV_", "PYTHONDONTWRITEBYTECODE"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    """As in a learner's terminal: no options of pytest's from outside."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     return kept | {"PYTHONPATH": str(ROOT)}
 
 
@@ -193,6 +192,7 @@ def main() -> None:
     parser.add_argument("lessons", nargs="*", help="numbers of lessons, such as 01; without them all")
     parser.add_argument("-n", type=int, default=7, help="runs of each (default: 7)")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a learner's terminal keeps what is compiled
     postgres.server_url(print)  # warm
     print(f"Python {sys.version.split()[0]}, {sys.platform}, {load()} before")
     with tempfile.TemporaryDirectory(prefix="workshop-benchmark-") as name:

@@ -26,14 +26,13 @@ Call = tuple[str, Any]  # what was asked, as text, and what the reference answer
 
 
 class Memory:
-    """All answers of one lesson's reference; safe to lose."""
+    """All answers of one lesson's reference, once they are `refresh`ed; safe to lose."""
 
     def __init__(self, lesson: Lesson) -> None:
         self._file = _FOLDER / f"answers-{lesson.name}-{_digest(lesson)}.pickle"
         self._changed = False
-        self._written = 0  # when the file that was read was written
+        self._written = 0  # when the file was written that was read, or written, last
         self.calls: dict[tuple[str, str], list[Call]] = {}
-        self.refresh()
 
     def refresh(self) -> None:
         """Take over what other processes have remembered since."""
@@ -57,6 +56,7 @@ class Memory:
         lesson = self._file.name.rpartition("-")[0]
         with contextlib.suppress(OSError):
             desk.write(self._file, pickle.dumps(self.calls))
+            self._written = self._file.stat().st_mtime_ns
             for other in _FOLDER.glob(f"{lesson}-*.pickle"):
                 if other != self._file:
                     other.unlink()

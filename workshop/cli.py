@@ -236,10 +236,10 @@ def _check_as_json(lesson: Lesson, step: Step | None, databases: list[str]) -> i
 
     from workshop.apps import Submission
     from workshop.grading import Bench, Grading
-    from workshop.processes import imports_of
+    from workshop.processes import Host, imports_of
     from workshop.verdicts import PASSED
 
-    with Bench(_notice, imports_of(lesson)) as bench:
+    with Bench(Host(imports_of(lesson)), _notice) as bench:
         grading = Grading(bench, lesson, Submission(lesson.folder), databases)
         outcomes = list(grading.run_all([step.id] if step else []))
     print(json.dumps([outcome.to_dict() for outcome in outcomes], indent=1))

@@ -109,15 +109,10 @@ def judge(error: BaseException) -> tuple[str, Finding]:
 class Bench:
     """What all checks of a run share: the host process, the PostgreSQL server, a folder for the apps."""
 
-    def __init__(
-        self,
-        notice: Callable[[str], None] = lambda _: None,
-        preload: Iterable[str] = (),
-        host: Host | None = None,
-    ) -> None:
-        """`preload`: what the host process imports, if none is given that was started before."""
+    def __init__(self, host: Host, notice: Callable[[str], None] = lambda _: None) -> None:
+        """`host`: is closed with the bench. `notice`: is told what takes long."""
+        self.host = host
         self._notice = notice
-        self.host = host or Host(preload)
         self.client = httpx.Client(
             verify=False,
             trust_env=False,

@@ -15,7 +15,7 @@ from workshop.apps import Submission
 from workshop.checks import Apps, Check, collapse
 from workshop.grading import Bench, Grading
 from workshop.lessons import ROOT, Lesson, Step
-from workshop.processes import imports_of
+from workshop.processes import Host, imports_of
 from workshop.render import Piece, pieces, render_lesson
 from workshop.report import Board, Line
 from workshop.terminal import Screen
@@ -50,7 +50,7 @@ class Live:
         if not terminal.has_keys():
             self.screen.show([*self._page(), [], *self._notes()])
             return 0
-        with Bench(preload=imports_of(self.lesson)) as bench:
+        with Bench(Host(imports_of(self.lesson))) as bench:
             try:
                 with terminal.events(self.folder) as happened:
                     self._draw()

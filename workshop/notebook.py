@@ -33,7 +33,7 @@ from workshop.pictures import (
     entities,
     spans,
 )
-from workshop.processes import imports_of
+from workshop.processes import Host, imports_of
 from workshop.render import pieces, render_lesson
 from workshop.report import Board, as_text
 
@@ -96,7 +96,7 @@ class Lecture:
         imports = imports_of(self.lesson)
         if real_hashes:  # where pwdlib is imported ahead, the host makes it quick
             imports = [name for name in imports if not name.startswith("pwdlib")]
-        self._bench = Bench(preload=imports)
+        self._bench = Bench(Host(imports))
         self._apps: list[App] = []
         if "postgresql" in self.lesson.databases:
             self._bench.prepare_postgres()

@@ -152,7 +152,7 @@ class Run:
         from workshop.processes import Host, imports_of
 
         if self._host is None:
-            self._host = Host(dict.fromkeys(name for lesson in lessons for name in imports_of(lesson)))
+            self._host = Host(imports_of(*lessons))
 
     def open(self, lessons: list[Lesson]) -> None:
         """Start the processes that the checks of these lessons need, without waiting for them."""
@@ -160,7 +160,7 @@ class Run:
             self.start_host(lessons)
             from workshop.grading import Bench
 
-            self._bench = Bench(lambda text: print(f"  {text}", file=sys.stderr), host=self._host)
+            self._bench = Bench(self._host, lambda text: print(f"  {text}", file=sys.stderr))
             if any(
                 "postgresql" in (self.databases or lesson.databases)
                 for lesson in lessons

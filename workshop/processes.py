@@ -336,17 +336,21 @@ class Process:
         return True
 
 
-def imports_of(lesson: Lesson) -> list[str]:
-    """The packages that a lesson's solution imports, for the host to import once."""
-    last = lesson.steps[-1].id if lesson.steps else lesson.starter
+def imports_of(*lessons: Lesson) -> list[str]:
+    """The packages that the solutions of lessons import, for the host to import once."""
+    return list(dict.fromkeys(name for lesson in lessons for name in _imports_of(lesson)))
+
+
+def _imports_of(lesson: Lesson) -> list[str]:
+    files = render_lesson(lesson, lesson.steps[-1].id if lesson.steps else lesson.starter)
     found: dict[str, None] = {}
-    for path, text in render_lesson(lesson, last).items():
+    for path, text in files.items():
         for node in ast.walk(ast.parse(text)) if path.endswith(".py") else ():
             if isinstance(node, ast.Import):
                 found |= {alias.name: None for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found[node.module] = None
-    own = {path.partition("/")[0].removesuffix(".py") for path in render_lesson(lesson, last)}
+    own = {path.partition("/")[0].removesuffix(".py") for path in files}
     later = [name for package in found for name in _IMPORTED_LATER.get(package, ())]
     if "postgresql" in lesson.databases:
         later += ["psycopg2", "sqlalchemy.dialects.postgresql.psycopg2"]

@@ -16,7 +16,7 @@ from workshop import progress, terminal
 from workshop.apps import Submission
 from workshop.grading import Bench, Grading, count_checks
 from workshop.lessons import Lesson, Step
-from workshop.processes import FORKS, SPARE, imports_of
+from workshop.processes import FORKS, SPARE, Host, imports_of
 from workshop.render import render_lesson
 from workshop.report import Board, Line
 from workshop.terminal import Event, Screen
@@ -42,7 +42,7 @@ class Watch:
 
     def run(self) -> int:
         """Check on every save until somebody quits; returns the exit code."""
-        with suppress(KeyboardInterrupt), Bench(preload=imports_of(self.lesson)) as bench:
+        with suppress(KeyboardInterrupt), Bench(Host(imports_of(self.lesson))) as bench:
             if "postgresql" in self.databases:
                 bench.prepare_postgres()
             with ThreadPoolExecutor(1) as self._maker, terminal.events(self.lesson.folder) as self._happened:

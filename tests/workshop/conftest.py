@@ -1,5 +1,6 @@
 """The proofs of the course begin before the first test, for they use what processor time the others leave."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -8,7 +9,11 @@ from proofs import Proofs, grade_alternative, grade_mistake, grade_solution, gra
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the programs that tests start, also where a shell in the background ignores it."""
+    """Let the programs that tests start run as in a learner's terminal, whatever started the tests.
+
+    Ctrl-C reaches them, also where a shell in the background ignores it, and what they compile is kept.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from textwrap import dedent, indent
 from threading import Thread
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import create_autospec, patch
 
 import sqlalchemy as sa
 
@@ -29,7 +29,7 @@ from workshop import postgres
 from workshop.apps import Submission
 from workshop.grading import Bench, Grading, solution_at
 from workshop.lessons import ROOT, find_lesson
-from workshop.processes import imports_of
+from workshop.processes import Host, imports_of
 from workshop.render import render_lesson
 from workshop.report import Board, as_text, finding_lines
 from workshop.verdicts import PASSED, Outcome
@@ -221,7 +221,7 @@ def grade(bench: Bench, fault: Fault, desk: Path) -> list[Outcome]:
 def grade_without_server(environment: Mapping[str, str]) -> list[Outcome]:
     """The outcome of a check that needs PostgreSQL, which it misses before it would start an app."""
     lesson = find_lesson("02")
-    with patch.dict(os.environ, environment), patch("workshop.grading.Host"), Bench() as bench:
+    with patch.dict(os.environ, environment), Bench(create_autospec(Host)) as bench:
         grading = Grading(bench, lesson, solution_at(lesson, lesson.steps[-1].id), ["postgresql"])
         return [grading.run(*grading.tasks()[0])]
 
@@ -265,7 +265,7 @@ SERVER = "PostgreSQL"
 def main() -> None:
     """Grade every fault and write the page's tables. The words above them stay."""
     rows: dict[str, list[str]] = {}
-    with Bench(preload=imports_of(LESSON)) as bench, tempfile.TemporaryDirectory() as folder:
+    with Bench(Host(imports_of(LESSON))) as bench, tempfile.TemporaryDirectory() as folder:
         for number, fault in enumerate(read_faults()):
             place = Path(folder, str(number))
             place.mkdir()

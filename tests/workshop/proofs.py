@@ -14,7 +14,7 @@ from workshop.apps import Submission
 from workshop.checks import Check
 from workshop.grading import Bench, Grading
 from workshop.lessons import Lesson, all_lessons, find_lesson
-from workshop.processes import imports_of
+from workshop.processes import Host, imports_of
 from workshop.render import read_files, render_lesson, starter
 from workshop.verdicts import FAILED, Outcome
 
@@ -90,7 +90,7 @@ ALTERNATIVES = [(lesson, folder) for lesson in LESSONS for folder in alternative
 
 def begin() -> None:
     """Give a worker process what all its gradings share."""
-    bench = Bench(preload=dict.fromkeys(name for lesson in LESSONS for name in imports_of(lesson)))
+    bench = Bench(Host(imports_of(*LESSONS)))
     Finalize(None, bench.close, exitpriority=1)
     _worker.append(bench)
 

@@ -31,7 +31,6 @@ for line in sys.stdin:
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
-_LEFT_OUT = "PYTEST_", "COV_", "PYTHONDONTWRITEBYTECODE"  # a learner's terminal has none of them
 _ROOMS = ("lessons", "solutions", "tests", "workshop", "requirements.txt", "pyproject.toml")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.db", "alternatives", "workshop-*")
 
@@ -48,7 +47,7 @@ class Copy:
             else:
                 shutil.copy(source, root / room)
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)},
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))},
             "PYTHONPATH": str(root),
             "COLUMNS": "80",
             "LINES": "40",

@@ -13,7 +13,7 @@ import redis
 from workshop.apps import App, Submission
 from workshop.grading import Bench
 from workshop.lessons import find_lesson
-from workshop.processes import imports_of
+from workshop.processes import Host, imports_of
 from workshop.render import render_lesson
 
 SERVER = shutil.which("redis-server")
@@ -25,7 +25,7 @@ needs_redis = pytest.mark.skipif(SERVER is None, reason="no redis-server is inst
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
-    with Bench(preload=imports_of(find_lesson("06"))) as bench:
+    with Bench(Host(imports_of(find_lesson("06")))) as bench:
         yield bench
 
 

@@ -8,6 +8,7 @@ import pytest
 from workshop.apps import App, Submission
 from workshop.grading import Bench
 from workshop.lessons import ROOT
+from workshop.processes import Host
 from workshop.verdicts import Failure
 
 SHOW = """
@@ -20,7 +21,7 @@ Make = Callable[..., App]
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
-    with Bench() as bench:
+    with Bench(Host()) as bench:
         yield bench
 
 

@@ -15,7 +15,7 @@ from workshop import desk
 from workshop.apps import Submission
 from workshop.grading import Bench, Grading
 from workshop.lessons import find_lesson
-from workshop.processes import SPARE, imports_of
+from workshop.processes import SPARE, Host, imports_of
 from workshop.render import render_lesson, starter
 from workshop.verdicts import Finding
 
@@ -241,7 +241,7 @@ def test_checks_that_run_together_come_to_the_same() -> None:
     states = {state: render_lesson(LESSON, state) for state in ("1.0", "1.1", "1.8")}
     states["broken"] = states["1.8"] | {"main.py": "import nonsense\n"}
     steps = ["1.1", "1.2", "1.3"]
-    with Bench(preload=imports_of(LESSON)) as bench:
+    with Bench(Host(imports_of(LESSON))) as bench:
         reference = Submission(LESSON.folder, states["1.8"], pool=SPARE)
         assert Grading(bench, LESSON, reference).make_spare("1.6")
         for files in states.values():
@@ -263,7 +263,7 @@ def test_checks_end_when_nobody_wants_them_any_more() -> None:
     import psutil
 
     files = render_lesson(LESSON, "1.8") | {"main.py": "while True: pass\n"}
-    with Bench(preload=imports_of(LESSON)) as bench:
+    with Bench(Host(imports_of(LESSON))) as bench:
         grading = Grading(bench, LESSON, Submission(LESSON.folder, files))
         looks = iter([False] * 10)
         assert not [*grading.run_together(["1.1"], lambda: next(looks, True))]

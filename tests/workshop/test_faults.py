@@ -31,7 +31,7 @@ from workshop import apps, processes
 from workshop.apps import Submission
 from workshop.grading import Bench
 from workshop.lessons import ROOT, find_lesson
-from workshop.processes import imports_of
+from workshop.processes import Host, imports_of
 from workshop.render import render_lesson
 from workshop.verdicts import BROKEN
 
@@ -42,7 +42,7 @@ SOON = 10  # seconds within which what must end has ended
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
-    with Bench(preload=imports_of(LESSON)) as bench:
+    with Bench(Host(imports_of(LESSON))) as bench:
         yield bench
 
 

@@ -142,7 +142,7 @@ class Clone:
         self, *arguments: str, cwd: str | Path = "", encoding: str = "utf-8", **variables: str
     ) -> Result:
         """Run ``python -m pytest`` as a person would, in a folder of the clone or another one."""
-        left_out = ("PYTEST_", "NO_COLOR", "FORCE_COLOR", "CI", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE")
+        left_out = ("PYTEST_", "NO_COLOR", "FORCE_COLOR", "CI", "PYTHONUTF8")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         environment |= {"COLUMNS": "80", "PYTHONIOENCODING": encoding, "PYTHONPATH": str(self.folder)}
         process = subprocess.run(
